@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include <xtape/autograd/small_vector.hpp>
+
+namespace xtape {
+
+/// "(2, 3)", as NumPy writes shapes.
+[[nodiscard]] std::string to_string(const Shape& shape);
+[[nodiscard]] std::string to_string(const Axes& axes);
+
+}  // namespace xtape

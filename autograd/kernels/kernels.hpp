@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstddef>
+
+#include <xtape/autograd/rules.hpp>
+
+/// Loops over raw memory, compiled once per instruction set and chosen when the program first needs one. They know no tape.
+namespace xtape::kernels {
+
+template <class T>
+struct UnaryKernels {
+    /// y[i] = f(x[i])
+    void (*forward)(const T* x, T* y, std::size_t n);
+    /// out[i] = or += g[i] f'(x[i]); x or y is null where the rule does not need it; out may be g.
+    void (*backward)(const T* g, const T* x, const T* y, T* out, std::size_t n, bool add);
+};
+
+/// How two operands advance along a row: 1, or 0 for one that is the same in the whole row.
+struct Steps {
+    std::size_t a;
+    std::size_t b;
+};
+
+template <class T>
+struct BinaryKernels {
+    void (*forward)(const T* a, const T* b, T* y, std::size_t n, Steps steps);
+    /// out[i] = or += the gradient by a or b at each place of the output; operands that the rule does not need are null.
+    void (*left)(const T* g, const T* a, const T* b, const T* y, T* out, std::size_t n, Steps steps, bool add);
+    void (*right)(const T* g, const T* a, const T* b, const T* y, T* out, std::size_t n, Steps steps, bool add);
+};
+
+template <class T>
+struct ElementwiseKernels {
+    UnaryKernels<T> unary[UnaryRules::size];
+    BinaryKernels<T> binary[BinaryRules::size];
+    /// y[i] = condition[i] != 0 ? a[i] : b[i]
+    void (*select)(const T* condition, const T* a, const T* b, T* y, std::size_t n, Steps steps);
+};
+
+template <class T>
+struct ReduceKernels {
+    /// The sum of n numbers, pairwise above a block: its error grows with log n.
+    T (*sum)(const T* x, std::size_t n);
+    /// The largest of n numbers, -inf for none, NaN if any is.
+    T (*amax)(const T* x, std::size_t n);
+    /// out[j] += sum over i of x[i][j]
+    void (*add_columns)(const T* x, T* out, std::size_t rows, std::size_t columns);
+    /// out[j] = the largest of out[j] and x[i][j] over i
+    void (*amax_columns)(const T* x, T* out, std::size_t rows, std::size_t columns);
+};
+
+/// What the entries of an all-infinite row weigh in softmax_rows.
+enum class Infinite {
+    nan,     // softmax by its definition
+    shared,  // the derivative of logsumexp: nothing at -inf, equal shares of +inf
+};
+
+template <class T>
+struct RowKernels {
+    /// lse[i] = log(sum over j of exp(x[i][j]))
+    void (*logsumexp)(const T* x, T* lse, std::size_t rows, std::size_t columns);
+    /// y[i][j] = exp(x[i][j]) / sum over j
+    void (*softmax)(const T* x, T* y, std::size_t rows, std::size_t columns, Infinite infinite);
+    /// out[i][j] = or += g[i] softmax(x)[i][j]
+    void (*scaled_softmax)(const T* x, const T* g, T* out, std::size_t rows, std::size_t columns, bool add);
+    /// out = or += y (g - sum over j of g y)
+    void (*softmax_backward)(const T* g, const T* y, T* out, std::size_t rows, std::size_t columns, bool add);
+    /// y[i][j] = x[i][j] - lse[i]
+    void (*log_softmax)(const T* x, T* y, std::size_t rows, std::size_t columns);
+    /// out = or += g - exp(y) sum over j of g
+    void (*log_softmax_backward)(const T* g, const T* y, T* out, std::size_t rows, std::size_t columns, bool add);
+};
+
+/// One step of momentum SGD on one parameter.
+struct SgdStep {
+    double lr;
+    double momentum;
+    double dampening;
+    double weight_decay;
+    bool nesterov;
+    bool first;  // then the velocity is the gradient
+};
+
+template <class T>
+struct UpdateKernels {
+    /// theta and velocity (null without momentum) from the gradient, in one pass.
+    void (*sgd)(T* theta, T* velocity, const T* gradient, std::size_t n, SgdStep step);
+};
+
+template <class T>
+struct Kernels {
+    ElementwiseKernels<T> elementwise;
+    ReduceKernels<T> reduce;
+    RowKernels<T> rows;
+    UpdateKernels<T> update;
+};
+
+/// The kernels of the widest instruction set that this processor has, or of the one that the environment's XTAPE_SIMD names
+/// (sse2, avx2, avx512). Throws ValueError if that one is unknown or missing here.
+template <class T>
+[[nodiscard]] const Kernels<T>& active();
+
+template <class Rule, class T>
+[[nodiscard]] const UnaryKernels<T>& unary() {
+    return active<T>().elementwise.unary[UnaryRules::index_of<Rule>];
+}
+template <class Rule, class T>
+[[nodiscard]] const BinaryKernels<T>& binary() {
+    return active<T>().elementwise.binary[BinaryRules::index_of<Rule>];
+}
+
+/// "sse2", "avx2", "avx512" or "generic": what `active` chose.
+[[nodiscard]] const char* instruction_set();
+
+}  // namespace xtape::kernels

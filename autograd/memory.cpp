@@ -1,0 +1,339 @@
+#include <xtape/autograd/memory.hpp>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#if !defined(XTAPE_POOL_BYPASS) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
+#define XTAPE_POOL_BYPASS
+#endif
+
+namespace xtape {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+void* take_from_system(std::size_t bytes, std::size_t align) {
+    if (bytes > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) - align) {
+        throw std::bad_alloc();
+    }
+    void* block = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+    if (block == nullptr) {
+        throw std::bad_alloc();
+    }
+    return block;
+}
+
+}  // namespace
+
+#ifdef XTAPE_POOL_BYPASS
+
+void* memory::allocate(std::size_t bytes) { return take_from_system(bytes + (bytes == 0), alignment); }
+void memory::deallocate(void* block, std::size_t) noexcept { std::free(block); }
+std::size_t memory::reserved_bytes() noexcept { return 0; }
+void release_cached_memory() {}
+
+#else
+
+namespace {
+
+// Size classes: multiples of 32 up to 512, then eight to a doubling (at most an eighth is lost, and what is lost of a
+// large block is pages that are never touched).
+constexpr std::size_t fine_step = 32;
+constexpr std::size_t fine_limit = 512;
+constexpr std::size_t fine_classes = fine_limit / fine_step;
+constexpr std::size_t cached_limit = 32 * 1024;  // larger blocks bypass the per-thread caches
+constexpr std::size_t cached_classes = fine_classes + 8 * 6;
+constexpr std::size_t all_classes = fine_classes + 8 * 40;
+constexpr std::size_t slab_bytes = std::size_t{1} << 20;
+constexpr std::size_t batch_bytes = 16 * 1024;  // what moves between a thread's cache and the pool at once
+
+struct SizeClass {
+    std::size_t index;
+    std::size_t bytes;
+};
+
+constexpr SizeClass class_of(std::size_t bytes) noexcept {
+    if (bytes <= fine_limit) {
+        const std::size_t steps = bytes == 0 ? 1 : (bytes + fine_step - 1) / fine_step;
+        return {steps - 1, steps * fine_step};
+    }
+    const auto log = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^log <= bytes - 1 < 2^(log + 1)
+    const std::size_t step = (std::size_t{1} << log) / 8;
+    const std::size_t eighth = (bytes - 1 - (std::size_t{1} << log)) / step;
+    return {fine_classes + (log - 9) * 8 + eighth, (std::size_t{1} << log) + (eighth + 1) * step};
+}
+static_assert(class_of(fine_limit + 1).index == fine_classes && class_of(fine_limit + 1).bytes == 576);
+static_assert(class_of(cached_limit).index == cached_classes - 1 && class_of(cached_limit).bytes == cached_limit);
+
+struct Block {
+    Block* next;
+    Block* next_batch;  // in the first block of a batch that lies in the shared pool
+    std::size_t count;  // likewise
+};
+static_assert(sizeof(Block) <= fine_step);
+
+constexpr std::size_t batch_count(std::size_t bytes) noexcept {
+    return bytes >= batch_bytes ? 1 : batch_bytes / bytes;
+}
+
+struct Magazine {
+    Block* head;
+    std::size_t count;
+};
+
+// The pool that all threads share. It is never destroyed: tensors with static storage may outlive every static of ours.
+class Pool {
+public:
+    static Pool& instance() {
+        static Pool* pool = new Pool;
+        return *pool;
+    }
+
+    Magazine take_batch(SizeClass c) {
+        const std::scoped_lock lock(mutex_);
+        if (Block* head = batches_[c.index]) {
+            batches_[c.index] = head->next_batch;
+            return {head, head->count};
+        }
+        return carve(c);
+    }
+
+    void put_batch(std::size_t index, Magazine batch) noexcept {
+        const std::scoped_lock lock(mutex_);
+        batch.head->count = batch.count;
+        batch.head->next_batch = batches_[index];
+        batches_[index] = batch.head;
+    }
+
+    void* take_large(SizeClass c) {
+        {
+            const std::scoped_lock lock(mutex_);
+            if (Block* head = batches_[c.index]) {
+                batches_[c.index] = head->next_batch;
+                return head;
+            }
+        }
+        void* block = take_from_system(c.bytes, alignment);
+        reserved_.fetch_add(c.bytes, std::memory_order_relaxed);
+        return block;
+    }
+
+    void release() {
+        const std::scoped_lock lock(mutex_);
+        release_large();
+        release_slabs();
+    }
+
+    [[nodiscard]] std::size_t reserved() const noexcept { return reserved_.load(std::memory_order_relaxed); }
+
+private:
+    // A batch of new blocks, cut from the current slab.
+    Magazine carve(SizeClass c) {
+        const std::size_t count = batch_count(c.bytes);
+        const std::size_t bytes = (count * c.bytes + alignment - 1) / alignment * alignment;
+        if (slab_left_ < bytes) {
+            slab_ = static_cast<std::byte*>(take_from_system(slab_bytes, slab_bytes));
+            slab_left_ = slab_bytes;
+            used_in_slab_[slab_] = 0;
+            reserved_.fetch_add(slab_bytes, std::memory_order_relaxed);
+        }
+        std::byte* first = slab_;
+        slab_ += bytes;
+        slab_left_ -= bytes;
+        used_in_slab_[slab_of(first)] += count * c.bytes;
+        for (std::size_t i = 0; i < count; ++i) {
+            auto* block = reinterpret_cast<Block*>(first + i * c.bytes);
+            block->next = i + 1 < count ? reinterpret_cast<Block*>(first + (i + 1) * c.bytes) : nullptr;
+        }
+        return {reinterpret_cast<Block*>(first), count};
+    }
+
+    void release_large() {
+        for (std::size_t index = cached_classes; index < all_classes; ++index) {
+            while (Block* block = batches_[index]) {
+                batches_[index] = block->next_batch;
+                reserved_.fetch_sub(bytes_of(index), std::memory_order_relaxed);
+                std::free(block);
+            }
+        }
+    }
+
+    // A slab goes back when every byte that was carved from it lies free in the pool.
+    void release_slabs() {
+        std::unordered_map<std::byte*, std::size_t> free_in_slab;
+        for_each_small([&](Block* block, std::size_t bytes) { free_in_slab[slab_of(block)] += bytes; });
+        const auto is_unused = [&](std::byte* slab) {
+            const auto it = free_in_slab.find(slab);
+            return it != free_in_slab.end() && it->second == used_in_slab_.at(slab);
+        };
+        for (std::size_t index = 0; index < cached_classes; ++index) {
+            Block* kept = nullptr;
+            for (Block* batch = std::exchange(batches_[index], nullptr); batch != nullptr;) {
+                Block* next_batch = batch->next_batch;
+                for (Block* block = batch; block != nullptr;) {
+                    Block* next = block->next;
+                    if (!is_unused(slab_of(block))) {
+                        block->next = nullptr;
+                        block->next_batch = kept;
+                        block->count = 1;
+                        kept = block;
+                    }
+                    block = next;
+                }
+                batch = next_batch;
+            }
+            batches_[index] = kept;
+        }
+        for (const auto& [slab, free_bytes] : free_in_slab) {
+            if (free_bytes != used_in_slab_.at(slab)) {
+                continue;
+            }
+            if (slab_left_ != 0 && slab_of(slab_) == slab) {
+                slab_left_ = 0;
+            }
+            used_in_slab_.erase(slab);
+            reserved_.fetch_sub(slab_bytes, std::memory_order_relaxed);
+            std::free(slab);
+        }
+    }
+
+    template <class F>
+    void for_each_small(F f) {
+        for (std::size_t index = 0; index < cached_classes; ++index) {
+            for (Block* batch = batches_[index]; batch != nullptr; batch = batch->next_batch) {
+                for (Block* block = batch; block != nullptr; block = block->next) {
+                    f(block, bytes_of(index));
+                }
+            }
+        }
+    }
+
+    static std::byte* slab_of(void* p) noexcept {
+        return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(p) & ~(slab_bytes - 1));
+    }
+
+    static std::size_t bytes_of(std::size_t index) noexcept {
+        if (index < fine_classes) {
+            return (index + 1) * fine_step;
+        }
+        const std::size_t log = 9 + (index - fine_classes) / 8;
+        return (std::size_t{1} << log) + ((index - fine_classes) % 8 + 1) * ((std::size_t{1} << log) / 8);
+    }
+
+    std::mutex mutex_;
+    Block* batches_[all_classes] = {};
+    std::byte* slab_ = nullptr;
+    std::size_t slab_left_ = 0;
+    std::unordered_map<std::byte*, std::size_t> used_in_slab_;
+    std::atomic<std::size_t> reserved_{0};
+};
+
+// Two magazines a class: a thread that allocates and frees around a batch's edge does not go to the pool each time.
+struct Cache {
+    Magazine active[cached_classes];
+    Magazine spare[cached_classes];
+    bool registered;
+    bool dead;
+};
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local Cache cache{};
+
+void flush(Cache& c) noexcept {
+    for (std::size_t index = 0; index < cached_classes; ++index) {
+        for (Magazine* magazine : {&c.active[index], &c.spare[index]}) {
+            if (magazine->head != nullptr) {
+                Pool::instance().put_batch(index, std::exchange(*magazine, {}));
+            }
+        }
+    }
+}
+
+// Frees that come after this thread's end of life (from destructors of other thread-local objects) go to the pool.
+struct FlushAtThreadExit {
+    FlushAtThreadExit() = default;
+    FlushAtThreadExit(const FlushAtThreadExit&) = delete;
+    FlushAtThreadExit& operator=(const FlushAtThreadExit&) = delete;
+    ~FlushAtThreadExit() {
+        cache.dead = true;
+        flush(cache);
+    }
+};
+
+void register_thread() {
+    static thread_local FlushAtThreadExit at_exit;
+    (void)at_exit;
+    cache.registered = true;
+}
+
+[[gnu::noinline]] void refill(SizeClass c) {
+    if (!cache.registered) {
+        register_thread();
+    }
+    cache.active[c.index] = cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {})
+                                                                 : Pool::instance().take_batch(c);
+}
+
+[[gnu::noinline]] void make_room(SizeClass c) noexcept {
+    if (cache.spare[c.index].head != nullptr) {
+        Pool::instance().put_batch(c.index, cache.spare[c.index]);
+    }
+    cache.spare[c.index] = std::exchange(cache.active[c.index], {});
+}
+
+}  // namespace
+
+void* memory::allocate(std::size_t bytes) {
+    if (bytes > cached_limit) [[unlikely]] {
+        if (bytes > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / 8) {
+            throw std::bad_alloc();
+        }
+        const SizeClass c = class_of(bytes);
+        return c.index < all_classes ? Pool::instance().take_large(c) : take_from_system(c.bytes, alignment);
+    }
+    const SizeClass c = class_of(bytes);
+    Magazine& active = cache.active[c.index];
+    if (active.head == nullptr) [[unlikely]] {
+        refill(c);
+    }
+    Block* block = active.head;
+    active.head = block->next;
+    --active.count;
+    return block;
+}
+
+void memory::deallocate(void* p, std::size_t bytes) noexcept {
+    auto* block = static_cast<Block*>(p);
+    const SizeClass c = class_of(bytes);
+    if (c.index >= all_classes) [[unlikely]] {
+        std::free(block);
+        return;
+    }
+    block->next = nullptr;
+    if (bytes > cached_limit || cache.dead) [[unlikely]] {
+        Pool::instance().put_batch(c.index, {block, 1});
+        return;
+    }
+    Magazine& active = cache.active[c.index];
+    if (active.count >= batch_count(c.bytes)) [[unlikely]] {
+        make_room(c);
+    }
+    block->next = active.head;
+    active.head = block;
+    ++active.count;
+}
+
+std::size_t memory::reserved_bytes() noexcept { return Pool::instance().reserved(); }
+
+void release_cached_memory() {
+    flush(cache);
+    Pool::instance().release();
+}
+
+#endif
+
+}  // namespace xtape

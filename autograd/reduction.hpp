@@ -1,0 +1,60 @@
+#pragma once
+
+#include <xtape/autograd/tensor.hpp>
+
+namespace xtape {
+
+class KeepDims {
+    struct Key {};
+
+public:
+    explicit constexpr KeepDims(Key) {}  // not from {} or {0}, which are lists of axes
+    [[nodiscard]] static constexpr KeepDims tag() { return KeepDims(Key{}); }
+};
+/// Asks a reduction to leave the reduced axes in the shape, with extent 1.
+inline constexpr KeepDims keep_dims = KeepDims::tag();
+
+// Reductions, over all axes or over a list of them (an empty list reduces nothing). Axes out of range or given twice throw
+// ShapeError.
+
+/// The sum; of nothing it is 0. Long sums are taken pairwise, in a fixed order.
+template <class T>
+[[nodiscard]] Tensor<T> sum(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> sum(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> sum(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> sum(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// The arithmetic mean; of nothing it is NaN.
+template <class T>
+[[nodiscard]] Tensor<T> mean(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> mean(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> mean(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> mean(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// The largest; NaN if one is among them. Ties share the gradient equally. Throws ValueError for none.
+template <class T>
+[[nodiscard]] Tensor<T> amax(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> amax(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> amax(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> amax(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// log Σ exp(x), without overflow: -inf of nothing and of all -inf (where the gradient is 0); +inf entries share the gradient.
+template <class T>
+[[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+}  // namespace xtape

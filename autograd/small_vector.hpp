@@ -1,0 +1,161 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <utility>
+
+#include <xtape/autograd/errors.hpp>
+#include <xtape/autograd/memory.hpp>
+
+namespace xtape {
+
+/// A sequence of integers that is stored inline up to `inline_capacity`: shapes and lists of axes. It takes any integer
+/// type, in braces (`{2, -1}`) or from any container, and throws ValueError for a value that `U` cannot hold.
+template <class U>
+class SmallVector {
+public:
+    static constexpr std::uint32_t inline_capacity = 4;
+
+    using value_type = U;
+    using size_type = std::size_t;
+    using difference_type = std::ptrdiff_t;
+    using reference = U&;
+    using const_reference = const U&;
+    using iterator = U*;
+    using const_iterator = const U*;
+
+    SmallVector() noexcept = default;
+
+    explicit SmallVector(std::size_t size, U value) {
+        reserve_exactly(size);
+        std::fill_n(data(), size, value);
+    }
+
+    /// One value.
+    template <std::integral I>
+    SmallVector(I value) : SmallVector(&value, &value + 1) {}
+
+    template <std::integral I>
+    SmallVector(std::initializer_list<I> values) : SmallVector(values.begin(), values.end()) {}
+
+    /// From any range of integers, xtensor's shapes among them.
+    template <class Range>
+        requires(!std::same_as<std::remove_cvref_t<Range>, SmallVector> &&
+                 requires(const Range& r) { { *std::begin(r) } -> std::convertible_to<std::int64_t>; std::end(r); })
+    SmallVector(const Range& range) : SmallVector(std::begin(range), std::end(range)) {}
+
+    template <std::forward_iterator It>
+    SmallVector(It first, It last) {
+        for (It it = first; it != last; ++it) {
+            if (!std::in_range<U>(*it)) {
+                throw ValueError("a shape takes no negative number; to let reshape work out an axis, give it one -1");
+            }
+        }
+        reserve_exactly(static_cast<std::size_t>(std::distance(first, last)));
+        std::transform(first, last, data(), [](auto v) { return static_cast<U>(v); });
+    }
+
+    SmallVector(const SmallVector& other) { copy(other); }
+    SmallVector(SmallVector&& other) noexcept { steal(other); }
+    SmallVector& operator=(const SmallVector& other) {
+        if (this != &other) {
+            SmallVector copied(other);
+            free_heap();
+            steal(copied);
+        }
+        return *this;
+    }
+    SmallVector& operator=(SmallVector&& other) noexcept {
+        if (this != &other) {
+            free_heap();
+            steal(other);
+        }
+        return *this;
+    }
+    ~SmallVector() { free_heap(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] U* data() noexcept { return on_heap() ? heap_ : inline_; }
+    [[nodiscard]] const U* data() const noexcept { return on_heap() ? heap_ : inline_; }
+    [[nodiscard]] U* begin() noexcept { return data(); }
+    [[nodiscard]] U* end() noexcept { return data() + size_; }
+    [[nodiscard]] const U* begin() const noexcept { return data(); }
+    [[nodiscard]] const U* end() const noexcept { return data() + size_; }
+    [[nodiscard]] const U* cbegin() const noexcept { return begin(); }
+    [[nodiscard]] const U* cend() const noexcept { return end(); }
+    [[nodiscard]] U& operator[](std::size_t i) noexcept { return data()[i]; }
+    [[nodiscard]] const U& operator[](std::size_t i) const noexcept { return data()[i]; }
+    [[nodiscard]] const U& back() const noexcept { return data()[size_ - 1]; }
+
+    void push_back(U value) {
+        if (size_ < inline_capacity) {
+            inline_[size_++] = value;
+            return;
+        }
+        SmallVector grown;
+        grown.reserve_exactly(size_ + 1U);
+        std::copy(begin(), end(), grown.data());
+        grown.data()[size_] = value;
+        *this = std::move(grown);
+    }
+
+    friend bool operator==(const SmallVector& a, const SmallVector& b) noexcept {
+        return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    }
+
+private:
+    [[nodiscard]] bool on_heap() const noexcept { return size_ > inline_capacity; }
+
+    void reserve_exactly(std::size_t size) {
+        if (size > inline_capacity) {
+            heap_ = static_cast<U*>(memory::allocate(size * sizeof(U)));
+        }
+        size_ = static_cast<std::uint32_t>(size);
+    }
+
+    void copy(const SmallVector& other) {
+        reserve_exactly(other.size_);
+        if (on_heap()) {
+            std::copy(other.begin(), other.end(), heap_);
+        } else {
+            std::copy_n(other.inline_, inline_capacity, inline_);
+        }
+    }
+
+    void steal(SmallVector& other) noexcept {
+        size_ = other.size_;
+        if (on_heap()) {
+            heap_ = other.heap_;
+        } else {
+            std::copy_n(other.inline_, inline_capacity, inline_);
+        }
+        other.size_ = 0;
+    }
+
+    void free_heap() noexcept {
+        if (on_heap()) {
+            memory::deallocate(heap_, size_ * sizeof(U));
+        }
+    }
+
+    union {
+        U inline_[inline_capacity] = {};
+        U* heap_;
+    };
+    std::uint32_t size_ = 0;
+};
+
+/// The extents of a tensor, outermost first.
+using Shape = SmallVector<std::size_t>;
+/// Axes, and the extents that `reshape` is asked for; negative ones count from the end.
+using Axes = SmallVector<std::ptrdiff_t>;
+
+/// The number of elements; throws ValueError where it does not fit in memory's addresses.
+[[nodiscard]] std::size_t element_count(const Shape& shape);
+
+}  // namespace xtape
