@@ -1,8 +1,10 @@
 #include <xtape/autograd/random.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -30,7 +32,7 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<s
 
 struct Seeded {
     std::uint64_t seed = 0;
-    std::uint64_t drawn = 0;  // streams so far
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> drawn;  // purposes, and how many streams each has had
 };
 
 Seeded& seeded() {
@@ -93,11 +95,19 @@ std::uint64_t Stream::below(std::uint64_t n) noexcept {
     return drawn % n;
 }
 
-void seed(std::uint64_t seed) { seeded() = {.seed = seed, .drawn = 0}; }
+void seed(std::uint64_t seed) {
+    seeded().seed = seed;
+    seeded().drawn.clear();
+}
 
 Stream next_stream(std::string_view purpose) {
     Seeded& state = seeded();
-    return Stream(state.seed, stream_id(purpose), state.drawn++);
+    const std::uint64_t id = stream_id(purpose);
+    auto it = std::ranges::find(state.drawn, id, &std::pair<std::uint64_t, std::uint64_t>::first);
+    if (it == state.drawn.end()) {
+        it = state.drawn.insert(it, {id, 0});
+    }
+    return Stream(state.seed, id, it->second++);
 }
 
 template <class T>

@@ -47,7 +47,7 @@ private:
 
 /// Seeds what follows on this thread: `uniform`, `normal`, `bernoulli`, initialisers and dropout, each from a stream of its own.
 void seed(std::uint64_t seed);
-/// The next stream for a purpose: the first one after `seed`, then the second, and so on.
+/// The next stream for a purpose: the first one after `seed`, then the second, and so on, whatever other purposes draw meanwhile.
 [[nodiscard]] Stream next_stream(std::string_view purpose);
 
 /// Evenly from [low, high).

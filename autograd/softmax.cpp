@@ -110,25 +110,13 @@ void check_logits(const Shape& logits, const Shape& targets, bool probabilities)
     }
 }
 
-void check_labels(const Labels& labels, std::size_t classes) {
-    const std::size_t count = labels.shape()[0];
-    for (std::size_t i = 0; i < count; ++i) {
+void check_labels(const char* op, const Labels& labels, std::size_t classes) {
+    for (std::size_t i = 0; i < element_count(labels.shape()); ++i) {
         const std::int64_t label = labels.data()[i];
         if (label < 0 || static_cast<std::uint64_t>(label) >= classes) {
-            throw ValueError(fmt::format("cross_entropy: label {} of sample {} is outside [0, {}), the classes that the logits have", label, i,
-                                         classes));
+            throw ValueError(fmt::format("{}: label {} of sample {} is outside [0, {}): there are {} classes", op, label, i, classes, classes));
         }
     }
-}
-
-template <class T>
-Tensor<T> one_hot(const Labels& labels, const Shape& shape) {
-    Tensor<T> hot = Tensor<T>::uninitialized(shape);
-    std::fill_n(raw(hot), hot.size(), T(0));
-    for (std::size_t i = 0; i < shape[0]; ++i) {
-        raw(hot)[i * shape[1] + static_cast<std::size_t>(labels.data()[i])] = T(1);
-    }
-    return hot;
 }
 
 template <class T>
@@ -139,7 +127,7 @@ struct LabelCrossEntropyRule {
         const Shape& shape = context.input_shape(0);
         if (context.creates_graph()) {
             const Tensor<T> g = expand_dims(context.gradient<T>(), -1);
-            context.give(0, strong(broadcast_to(g, shape), softmax(context.input<T>(0)) - one_hot<T>(labels, shape)));
+            context.give(0, strong(broadcast_to(g, shape), softmax(context.input<T>(0)) - one_hot<T>(labels, shape[1])));
             return;
         }
         const Accumulator<T> out = context.accumulator<T>(0);
@@ -194,11 +182,23 @@ Tensor<T> logsumexp_rows(const Tensor<T>& x) {
 }
 
 template <class T>
+Tensor<T> one_hot(const Labels& labels, std::size_t classes) {
+    check_labels("one_hot", labels, classes);
+    const std::size_t samples = element_count(labels.shape());
+    Tensor<T> hot = Tensor<T>::uninitialized({samples, classes});
+    std::fill_n(raw(hot), hot.size(), T(0));
+    for (std::size_t i = 0; i < samples; ++i) {
+        raw(hot)[i * classes + static_cast<std::size_t>(labels.data()[i])] = T(1);
+    }
+    return hot;
+}
+
+template <class T>
 Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Labels& labels) {
     check_logits(logits.shape(), labels.shape(), false);
     const std::size_t samples = logits.shape()[0];
     const std::size_t classes = logits.shape()[1];
-    check_labels(labels, classes);
+    check_labels("cross_entropy", labels, classes);
     Tensor<T> loss = Tensor<T>::uninitialized({samples});
     kernels::active<T>().rows.logsumexp(logits.data(), raw(loss), samples, classes);
     for (std::size_t i = 0; i < samples; ++i) {
@@ -235,6 +235,7 @@ Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Tensor<T>& target
     template Tensor<T> softmax(const Tensor<T>&, std::ptrdiff_t);                           \
     template Tensor<T> log_softmax(const Tensor<T>&, std::ptrdiff_t);                       \
     template Tensor<T> logsumexp_rows(const Tensor<T>&);                                    \
+    template Tensor<T> one_hot<T>(const Labels&, std::size_t);                              \
     template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Labels&);              \
     template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Tensor<T>&);
 XTAPE_INSTANTIATE(float)

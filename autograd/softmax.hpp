@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include <xtape/autograd/tensor.hpp>
 
 namespace xtape {
@@ -32,6 +34,10 @@ private:
     Shape shape_;
     Ref<Storage> storage_;
 };
+
+/// (samples, classes), 1 at each sample's label and 0 elsewhere. Throws ValueError for a label outside [0, classes).
+template <class T = float>
+[[nodiscard]] Tensor<T> one_hot(const Labels& labels, std::size_t classes);
 
 /// The cross entropy of each row of `logits` (samples, classes) with its label or its row of target probabilities, fused:
 /// -log softmax(logits)[label], or -Σ target log softmax(logits). The result has one element a sample.

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <xtape/autograd/tensor.hpp>
+#include <xtape/io/array.hpp>
+
+namespace xtape::nn {
+
+template <class T>
+class Module;
+
+/// Names and arrays: what a module's parameters look like in a file.
+using StateDict = std::map<std::string, io::Array>;
+
+/// What a module lists of itself: a name, and a child module or a parameter of its own.
+template <class T>
+struct Member {
+    Member(std::string n, Tensor<T>& parameter) : name(std::move(n)), tensor(&parameter) {}
+    Member(std::string n, Module<T>& child) : name(std::move(n)), module(&child) {}
+    std::string name;
+    Tensor<T>* tensor = nullptr;
+    Module<T>* module = nullptr;
+};
+
+/// How load_state_dict reads.
+struct LoadOptions {
+    bool strict = true;  ///< throw where names are missing or unexpected; else take what there is
+};
+
+/// A function with parameters. A module of one's own derives from this, overrides `forward`, and lists its parameters and children in
+/// `members`. Modules are moved, not copied; `clone` is deep.
+template <class T = float>
+class Module {
+public:
+    Module() = default;
+    Module(const Module&) = delete;
+    Module& operator=(const Module&) = delete;
+    Module(Module&&) noexcept = default;
+    Module& operator=(Module&&) noexcept = default;
+    virtual ~Module() = default;
+
+    [[nodiscard]] virtual Tensor<T> forward(const Tensor<T>& x) = 0;
+    [[nodiscard]] Tensor<T> operator()(const Tensor<T>& x) { return forward(x); }
+
+    /// The module's own parameters and its children, by name.
+    [[nodiscard]] virtual std::vector<Member<T>> members() { return {}; }
+    /// A module of the same kind with copies of the parameters. Throws Error where a class does not override it.
+    [[nodiscard]] virtual std::unique_ptr<Module<T>> clone();
+
+    /// All parameters, children's included, by their paths ("0.weight"); one that is shared is listed once, under its first name.
+    [[nodiscard]] std::vector<std::pair<std::string, Tensor<T>>> named_parameters();
+    [[nodiscard]] std::vector<Tensor<T>> parameters();
+
+    /// Training or evaluation mode, for this module and its children.
+    void train(bool training = true);
+    void eval() { train(false); }
+    [[nodiscard]] bool is_training() const noexcept { return training_; }
+
+    /// Drops the parameters' gradients.
+    void zero_grad();
+
+    /// The parameters' values by their paths.
+    [[nodiscard]] StateDict state_dict();
+    /// Overwrites the parameters. Throws ValueError that lists every missing, unexpected and mis-shaped entry; then nothing was changed.
+    void load_state_dict(const StateDict& state, LoadOptions options = {});
+
+private:
+    bool training_ = true;
+};
+
+extern template class Module<float>;
+extern template class Module<double>;
+
+}  // namespace xtape::nn

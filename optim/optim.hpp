@@ -1,0 +1,3 @@
+#pragma once
+
+#include <xtape/optim/sgd.hpp>
