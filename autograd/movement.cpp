@@ -91,15 +91,16 @@ template <class T>
 struct ConcatenateRule {
     static constexpr const char* name = "concatenate";
     std::size_t axis;
+    Shape lengths;  // of the inputs, along the axis
     void operator()(RuleContext& context) const {
         const Tensor<T> g = context.gradient<T>();
-        StridedLayout part{.extents = {}, .strides = contiguous_strides(g.shape()), .offset = 0};
+        StridedLayout part{.extents = g.shape(), .strides = contiguous_strides(g.shape()), .offset = 0};
         for (std::size_t i = 0; i < context.input_count(); ++i) {
-            part.extents = context.input_shape(i);
+            part.extents[axis] = lengths[i];
             if (context.wants(i)) {
                 context.give(i, gather(g, part));
             }
-            part.offset += static_cast<std::ptrdiff_t>(part.extents[axis]) * part.strides[axis];
+            part.offset += static_cast<std::ptrdiff_t>(lengths[i]) * part.strides[axis];
         }
     }
 };
@@ -109,7 +110,6 @@ struct ConcatenateRule {
 template <class T>
 Tensor<T> reshape(const Tensor<T>& x, const Axes& wanted) {
     Shape shape;
-    std::size_t known = 1;
     std::size_t open = wanted.size();
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (wanted[i] < -1 || (wanted[i] == -1 && open != wanted.size())) {
@@ -123,7 +123,7 @@ Tensor<T> reshape(const Tensor<T>& x, const Axes& wanted) {
             shape.push_back(static_cast<std::size_t>(wanted[i]));
         }
     }
-    known = element_count(shape);
+    const std::size_t known = element_count(shape);
     if (open != wanted.size() && known != 0) {
         shape[open] = x.size() / known;
     }
@@ -265,21 +265,19 @@ Tensor<T> concatenate(std::span<const Tensor<T>> tensors, std::ptrdiff_t axis) {
         outer *= shape[i];
     }
     T* to = raw(y);
-    std::vector<RecordedInput> inputs;
-    bool recorded = false;
     for (std::size_t block = 0; block < outer; ++block) {
         for (const Tensor<T>& tensor : tensors) {
             const std::size_t run = tensor.size() / outer;
-            std::copy_n(tensor.data() + block * run, run, to);
-            to += run;
+            to = std::copy_n(tensor.data() + block * run, run, to);
         }
     }
-    for (const Tensor<T>& tensor : tensors) {
-        recorded = recorded || records(tensor);
-    }
-    if (recorded) {
-        inputs.assign(tensors.begin(), tensors.end());
-        record(ConcatenateRule<T>{along}, y.body(), std::span<const RecordedInput>(inputs));
+    if (std::ranges::any_of(tensors, [](const Tensor<T>& tensor) { return records(tensor); })) {
+        const std::vector<RecordedInput> inputs(tensors.begin(), tensors.end());
+        Shape lengths;
+        for (const Tensor<T>& tensor : tensors) {
+            lengths.push_back(tensor.shape()[along]);
+        }
+        record(ConcatenateRule<T>{along, std::move(lengths)}, y.body(), std::span<const RecordedInput>(inputs));
     }
     return y;
 }

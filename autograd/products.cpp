@@ -99,6 +99,9 @@ private:
     throw ShapeError(fmt::format("matmul: shapes {} and {} do not multiply: {}", to_string(a), to_string(b), reason));
 }
 
+// All axes but the last, as one.
+std::size_t leading_extent(const Shape& shape) { return element_count(Shape(shape.begin(), shape.end() - 1)); }
+
 template <class T>
 struct LinearRule {
     static constexpr const char* name = "linear";
@@ -118,7 +121,7 @@ struct LinearRule {
             return;
         }
         const std::size_t out_features = context.output_shape().back();
-        const std::size_t rows = out_features == 0 ? 0 : element_count(context.output_shape()) / out_features;
+        const std::size_t rows = leading_extent(context.output_shape());
         const T* g = context.gradient_data<T>();
         if (context.wants(0)) {
             const std::size_t in_features = context.input_shape(0).back();
@@ -140,7 +143,7 @@ struct LinearRule {
 
 private:
     static Tensor<T> rows_of(const Tensor<T>& x) {
-        return reshape(x, {x.size() == 0 ? std::ptrdiff_t{0} : std::ptrdiff_t{-1}, static_cast<std::ptrdiff_t>(x.shape().back())});
+        return reshape(x, Axes{leading_extent(x.shape()), x.shape().back()});
     }
 };
 
@@ -210,7 +213,7 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
     Shape shape = x.shape();
     shape[shape.size() - 1] = out_features;
     Tensor<T> y = Tensor<T>::uninitialized(shape);
-    const std::size_t rows = out_features == 0 ? 0 : y.size() / out_features;
+    const std::size_t rows = leading_extent(shape);
     if (has_bias) {
         for (std::size_t i = 0; i < rows; ++i) {
             std::copy_n(bias.data(), out_features, raw(y) + i * out_features);
