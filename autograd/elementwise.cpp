@@ -76,17 +76,24 @@ struct BinaryRule {
     static constexpr const char* name = Rule::name;
 
     void operator()(RuleContext& context) const {
-        if (context.wants(0)) {
-            differentiate<typename Rule::Left>(context, 0, kernels::binary<Rule, T>().left);
+        const bool left = context.wants(0);
+        const bool right = context.wants(1);
+        // Whichever comes last may take the incoming gradient's buffer: better one that needs a buffer.
+        const bool right_first = left && right && context.has_gradient(1);
+        if (right && right_first) {
+            differentiate<typename Rule::Right>(context, 1, kernels::binary<Rule, T>().right, false);
         }
-        if (context.wants(1)) {
-            differentiate<typename Rule::Right>(context, 1, kernels::binary<Rule, T>().right);
+        if (left) {
+            differentiate<typename Rule::Left>(context, 0, kernels::binary<Rule, T>().left, right_first || !right);
+        }
+        if (right && !right_first) {
+            differentiate<typename Rule::Right>(context, 1, kernels::binary<Rule, T>().right, true);
         }
     }
 
 private:
     template <class Form, class Kernel>
-    static void differentiate(RuleContext& context, std::size_t input, Kernel kernel) {
+    static void differentiate(RuleContext& context, std::size_t input, Kernel kernel, bool last) {
         if constexpr (requires { Form::passes; }) {
             context.give(input, context.gradient<T>());
         } else if (context.creates_graph()) {
@@ -96,7 +103,6 @@ private:
             context.give(input, recorded_pull<Form>(context.gradient<T>(), a, b, y));
         } else if (context.input_shape(input) == context.output_shape()) {
             const T* g = context.gradient_data<T>();
-            const bool last = input == 1 || !context.wants(1);
             const Accumulator<T> out = last ? context.accumulator_in_place<T>(input) : context.accumulator<T>(input);
             run<Form>(context, kernel, g, out.data, out.add);
         } else {

@@ -86,7 +86,7 @@ public:
 
     [[nodiscard]] bool creates_graph() const noexcept { return options_.create_graph; }
     [[nodiscard]] bool wants(const Node* node) const noexcept {
-        return node != nullptr && entries_[table_.find(node, entries_)].wanted;
+        return node != nullptr && (!restricted_ || entries_[table_.find(node, entries_)].wanted);
     }
     [[nodiscard]] Ref<Body>& slot(const Node* node) noexcept { return entries_[table_.find(node, entries_)].gradient; }
 
@@ -107,10 +107,11 @@ private:
     void discover(Node* root);
     std::uint32_t add_entry(Node* node);
     static void check_replayable(Node& node);
-    void call_hooks(Entry& entry);
+    static void call_hooks(Entry& entry);
     void replay_node(Entry& entry);
 
     BackwardOptions options_;
+    bool restricted_ = false;  // else everything is wanted
     PoolVector<Entry> entries_;
     PoolVector<std::uint32_t> order_;  // recorded operations, newest first
     PoolVector<std::uint32_t> leaves_;
@@ -150,6 +151,7 @@ void Replay::discover(Node* root) {
 }
 
 void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
+    restricted_ = true;
     for (Entry& entry : entries_) {
         entry.wanted = entry.replayed = false;
     }
@@ -193,9 +195,6 @@ void Replay::check_replayable(Node& node) {
 }
 
 void Replay::call_hooks(Entry& entry) {
-    if (!entry.node->hooks) {
-        return;
-    }
     const Hooks hooks = *entry.node->hooks;  // hooks may add hooks
     for (const auto& hook : hooks) {
         if (!*hook) {
@@ -212,7 +211,7 @@ void Replay::call_hooks(Entry& entry) {
 
 void Replay::replay_node(Entry& entry) {
     Node& node = *entry.node;
-    if (entry.gradient) {
+    if (entry.gradient && node.hooks) {
         call_hooks(entry);
     }
     if (!entry.replayed) {
@@ -242,7 +241,7 @@ void Replay::run(Ref<Body> seed) {
         }
     }
     for (const std::uint32_t index : leaves_) {
-        if (entries_[index].wanted && entries_[index].gradient) {
+        if (entries_[index].wanted && entries_[index].gradient && entries_[index].node->hooks) {
             call_hooks(entries_[index]);
         }
     }
@@ -266,6 +265,7 @@ void Replay::commit_to_leaves() {
     }
 }
 
+bool RuleContext::has_gradient(std::size_t input) const { return static_cast<bool>(replay_.slot(node_.inputs()[input].get())); }
 bool RuleContext::wants(std::size_t input) const { return replay_.wants(node_.inputs()[input].get()); }
 
 const Shape& RuleContext::input_shape(std::size_t input) const {

@@ -36,6 +36,8 @@ public:
 
     [[nodiscard]] std::size_t input_count() const noexcept { return node_.input_count; }
     [[nodiscard]] bool wants(std::size_t input) const;
+    /// True if a gradient of this wanted input has arrived already: another will be added to it.
+    [[nodiscard]] bool has_gradient(std::size_t input) const;
     [[nodiscard]] const Shape& output_shape() const noexcept { return node_.shape; }
     /// The shape of an input that is wanted or was saved.
     [[nodiscard]] const Shape& input_shape(std::size_t input) const;

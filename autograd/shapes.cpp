@@ -20,14 +20,8 @@ std::string in_parentheses(const SmallVector<U>& values) {
 std::string to_string(const Shape& shape) { return in_parentheses(shape); }
 std::string to_string(const Axes& axes) { return in_parentheses(axes); }
 
-std::size_t element_count(const Shape& shape) {
-    std::size_t count = 1;
-    for (const std::size_t extent : shape) {
-        if (__builtin_mul_overflow(count, extent, &count) && std::ranges::find(shape, std::size_t{0}) == shape.end()) {
-            throw ValueError(fmt::format("shape {} has more elements than memory has addresses", to_string(shape)));
-        }
-    }
-    return std::ranges::find(shape, std::size_t{0}) == shape.end() ? count : 0;
+void detail::throw_too_large(const Shape& shape) {
+    throw ValueError(fmt::format("shape {} has more elements than memory has addresses", to_string(shape)));
 }
 
 std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, const Shape& shape) {

@@ -155,7 +155,23 @@ using Shape = SmallVector<std::size_t>;
 /// Axes, and the extents that `reshape` is asked for; negative ones count from the end.
 using Axes = SmallVector<std::ptrdiff_t>;
 
+namespace detail {
+[[noreturn]] void throw_too_large(const Shape& shape);
+}
+
 /// The number of elements; throws ValueError where it does not fit in memory's addresses.
-[[nodiscard]] std::size_t element_count(const Shape& shape);
+[[nodiscard]] inline std::size_t element_count(const Shape& shape) {
+    std::size_t count = 1;
+    bool overflow = false;
+    bool empty = false;
+    for (const std::size_t extent : shape) {
+        overflow = __builtin_mul_overflow(count, extent, &count) || overflow;
+        empty = empty || extent == 0;
+    }
+    if (overflow && !empty) [[unlikely]] {
+        detail::throw_too_large(shape);
+    }
+    return empty ? 0 : count;
+}
 
 }  // namespace xtape

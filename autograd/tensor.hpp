@@ -81,13 +81,7 @@ public:
 
     [[nodiscard]] const Shape& shape() const { return body().shape; }
     [[nodiscard]] std::size_t dimension() const { return body().shape.size(); }
-    [[nodiscard]] std::size_t size() const {
-        std::size_t n = 1;
-        for (const std::size_t extent : body().shape) {
-            n *= extent;
-        }
-        return n;
-    }
+    [[nodiscard]] std::size_t size() const { return element_count(body().shape); }
     /// True if a gradient flows into this tensor: it is a parameter or was made from one while recording.
     [[nodiscard]] bool requires_grad() const { return static_cast<bool>(body().node); }
     /// True for parameters and constants: what no recorded op made.

@@ -62,14 +62,14 @@ Level choose() {
                                  level_names[static_cast<int>(widest)]));
 }
 
-Level chosen() {
+Level level_in_use() {
     static const Level level = choose();
     return level;
 }
 
 template <class T>
 Kernels<T> choose_kernels() {
-    switch (chosen()) {
+    switch (level_in_use()) {
         case Level::avx512: return avx512::kernels_here<T>();
         case Level::avx2: return avx2::kernels_here<T>();
         case Level::sse2: break;
@@ -89,16 +89,17 @@ Kernels<T> choose_kernels() {
 }  // namespace
 
 template <class T>
-const Kernels<T>& active() {
+const Kernels<T>& detail::choose() {
     static const Kernels<T> kernels = choose_kernels<T>();
+    __atomic_store_n(&chosen<T>, &kernels, __ATOMIC_RELEASE);
     return kernels;
 }
-template const Kernels<float>& active<float>();
-template const Kernels<double>& active<double>();
+template const Kernels<float>& detail::choose<float>();
+template const Kernels<double>& detail::choose<double>();
 
 const char* instruction_set() {
 #if XTAPE_KERNELS_X86
-    return level_names[static_cast<int>(chosen())];
+    return level_names[static_cast<int>(level_in_use())];
 #else
     return "generic";
 #endif

@@ -95,10 +95,20 @@ struct Kernels {
     UpdateKernels<T> update;
 };
 
+namespace detail {
+template <class T>
+inline constinit const Kernels<T>* chosen = nullptr;
+template <class T>
+const Kernels<T>& choose();
+}  // namespace detail
+
 /// The kernels of the widest instruction set that this processor has, or of the one that the environment's XTAPE_SIMD names
 /// (sse2, avx2, avx512). Throws ValueError if that one is unknown or missing here.
 template <class T>
-[[nodiscard]] const Kernels<T>& active();
+[[nodiscard]] inline const Kernels<T>& active() {
+    const Kernels<T>* chosen = __atomic_load_n(&detail::chosen<T>, __ATOMIC_ACQUIRE);
+    return chosen != nullptr ? *chosen : detail::choose<T>();
+}
 
 template <class Rule, class T>
 [[nodiscard]] const UnaryKernels<T>& unary() {
