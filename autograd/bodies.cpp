@@ -49,7 +49,11 @@ void add_to(Ref<Body>& sum, const Ref<Body>& term, bool recorded) {
         }
         Ref<Body> target = is_sole_owner(sum) ? sum : allocate(sum->dtype, sum->shape);
         const auto elements = [](const Ref<Body>& body) { return static_cast<T*>(body->storage->data()); };
-        kernels::binary<Add, T>().forward(elements(sum), elements(term), elements(target), element_count(sum->shape), {1, 1});
+        if (const std::size_t count = element_count(sum->shape); count == 1) {
+            *elements(target) = *elements(sum) + *elements(term);
+        } else {
+            kernels::binary<Add, T>().forward(elements(sum), elements(term), elements(target), count, {1, 1});
+        }
         sum = std::move(target);
     });
 }

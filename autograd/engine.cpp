@@ -32,7 +32,7 @@ public:
     template <class Entries>
     void insert(std::uint32_t index, const Entries& entries) {
         if (2 * entries.size() > slots_.size()) {
-            slots_.assign(2 * slots_.size(), none);
+            slots_.assign(4 * slots_.size(), none);
             mask_ = slots_.size() - 1;
             for (std::uint32_t i = 0; i < index; ++i) {
                 place(i, entries[i].node->sequence);
@@ -72,10 +72,15 @@ private:
 // gradients belong to the replay, so that replays nest, and separate ones run at the same time.
 class Replay {
 public:
-    Replay(Node* root, BackwardOptions options) : options_(options) { discover(root); }
-
-    // Restricts the replay to what leads to the wanted nodes, and keeps their gradients.
-    void restrict_to(std::span<const Ref<Body>> wanted);
+    // A replay for all leaves.
+    Replay(Node* root, BackwardOptions options) : options_(options) {
+        discover(root, [](Node& node) { check_replayable(node); });
+    }
+    // A replay of what leads to the wanted nodes; it keeps their gradients.
+    Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted) : options_(options), restricted_(true) {
+        discover(root, [](Node&) {});
+        restrict_to(wanted);
+    }
 
     void run(Ref<Body> seed);
     void commit_to_leaves();
@@ -104,14 +109,16 @@ private:
         friend bool operator<(Pending a, Pending b) noexcept { return a.sequence < b.sequence; }
     };
 
-    void discover(Node* root);
+    template <class Visit>
+    void discover(Node* root, Visit visit_operation);
+    void restrict_to(std::span<const Ref<Body>> wanted);
     std::uint32_t add_entry(Node* node);
     static void check_replayable(Node& node);
     static void call_hooks(Entry& entry);
     void replay_node(Entry& entry);
 
     BackwardOptions options_;
-    bool restricted_ = false;  // else everything is wanted
+    bool restricted_ = false;  // else all that was discovered is wanted
     PoolVector<Entry> entries_;
     PoolVector<std::uint32_t> order_;  // recorded operations, newest first
     PoolVector<std::uint32_t> leaves_;
@@ -125,33 +132,39 @@ std::uint32_t Replay::add_entry(Node* node) {
     return index;
 }
 
-void Replay::discover(Node* root) {
+template <class Visit>
+void Replay::discover(Node* root, Visit visit_operation) {
     PoolVector<Pending> pending;  // a heap: the newest node on top
-    const auto visit = [&](Node* node) {
+    const auto add = [&](Node* node) {
         const std::uint32_t index = add_entry(node);
         if (node->is_leaf()) {
             leaves_.push_back(index);
             return;
         }
         pending.push_back({node->sequence, index});
-        std::push_heap(pending.begin(), pending.end());
+        if (pending.size() > 1) {
+            std::push_heap(pending.begin(), pending.end());
+        }
     };
-    visit(root);
+    add(root);
     while (!pending.empty()) {
-        std::pop_heap(pending.begin(), pending.end());
+        if (pending.size() > 1) {
+            std::pop_heap(pending.begin(), pending.end());
+        }
         const std::uint32_t index = pending.back().index;
         pending.pop_back();
         order_.push_back(index);
-        for (const Ref<Node>& input : entries_[index].node->inputs()) {
+        Node& node = *entries_[index].node;
+        visit_operation(node);
+        for (const Ref<Node>& input : node.inputs()) {
             if (input && table_.find(input.get(), entries_) == none) {
-                visit(input.get());
+                add(input.get());
             }
         }
     }
 }
 
 void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
-    restricted_ = true;
     for (Entry& entry : entries_) {
         entry.wanted = entry.replayed = false;
     }
@@ -168,6 +181,11 @@ void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
             entry.replayed = entry.replayed || wants(input.get());
         }
         entry.wanted = entry.wanted || entry.replayed;
+    }
+    for (const std::uint32_t index : order_) {
+        if (entries_[index].replayed) {
+            check_replayable(*entries_[index].node);
+        }
     }
 }
 
@@ -228,11 +246,6 @@ void Replay::replay_node(Entry& entry) {
 }
 
 void Replay::run(Ref<Body> seed) {
-    for (const std::uint32_t index : order_) {
-        if (entries_[index].replayed) {
-            check_replayable(*entries_[index].node);
-        }
-    }
     const RecordingIs recording(options_.create_graph);
     entries_.front().gradient = std::move(seed);
     for (const std::uint32_t index : order_) {
@@ -334,8 +347,7 @@ void replay_into_leaves(const Ref<Body>& output, Ref<Body> seed, BackwardOptions
 
 std::vector<Ref<Body>> replay_for(const Ref<Body>& output, Ref<Body> seed, BackwardOptions options,
                                   std::span<const Ref<Body>> wanted) {
-    Replay replay(output->node.get(), options);
-    replay.restrict_to(wanted);
+    Replay replay(output->node.get(), options, wanted);
     replay.run(std::move(seed));
     std::vector<Ref<Body>> gradients;
     gradients.reserve(wanted.size());

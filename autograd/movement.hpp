@@ -104,11 +104,11 @@ template <class T>
 }
 
 /// A copy of part of x: integers, `xt::range` (steps and placeholders too), `xt::all`, `xt::newaxis`, `xt::ellipsis`, as xtensor's views take them;
-/// axes not named are taken whole. Throws ShapeError for too many slices or an index out of range. (A constrained forwarding
-/// reference, since xt::view would win over `const Tensor<T>&`.)
+/// axes not named are taken whole. Throws ShapeError for too many slices or an index out of range. (Constrained forwarding references,
+/// since xt::view would win over `const Tensor<T>&`.)
 template <class X, class... S>
     requires AnyTensor<X> && (std::convertible_to<S, Slice> && ...)
-[[nodiscard]] auto view(X&& x, S... slices) {
+[[nodiscard]] auto view(X&& x, S&&... slices) {
     const Slice list[] = {Slice(xt::ellipsis()), Slice(slices)...};
     return detail::view(x, std::span<const Slice>(list).subspan(1));
 }

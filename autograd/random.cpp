@@ -19,17 +19,6 @@ std::uint64_t mix(std::uint64_t x) noexcept {  // the finaliser of SplitMix64
     return x ^ (x >> 31);
 }
 
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> k) noexcept {
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t a = std::uint64_t{0xD2511F53} * c[0];
-        const std::uint64_t b = std::uint64_t{0xCD9E8D57} * c[2];
-        c = {static_cast<std::uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<std::uint32_t>(b),
-             static_cast<std::uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<std::uint32_t>(a)};
-        k = {k[0] + 0x9E3779B9U, k[1] + 0xBB67AE85U};
-    }
-    return c;
-}
-
 struct Seeded {
     std::uint64_t seed = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> drawn;  // purposes, and how many streams each has had
@@ -51,6 +40,17 @@ Tensor<T> filled(const Shape& shape, F next) {
 
 }  // namespace
 
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> k) noexcept {
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t a = std::uint64_t{0xD2511F53} * c[0];
+        const std::uint64_t b = std::uint64_t{0xCD9E8D57} * c[2];
+        c = {static_cast<std::uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<std::uint32_t>(b),
+             static_cast<std::uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<std::uint32_t>(a)};
+        k = {k[0] + 0x9E3779B9U, k[1] + 0xBB67AE85U};
+    }
+    return c;
+}
+
 Stream::Stream(std::uint64_t seed, std::uint64_t stream, std::uint64_t substream) noexcept {
     key_ = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
     const std::uint64_t high = mix(stream + 0x9e3779b97f4a7c15ULL * (substream + 1));
@@ -59,7 +59,7 @@ Stream::Stream(std::uint64_t seed, std::uint64_t stream, std::uint64_t substream
 
 std::uint32_t Stream::bits() noexcept {
     if (used_ == 4) {
-        block_ = philox(counter_, key_);
+        block_ = philox4x32_10(counter_, key_);
         if (++counter_[0] == 0) {
             ++counter_[1];
         }
@@ -74,6 +74,16 @@ std::uint64_t Stream::bits64() noexcept {
 }
 
 double Stream::uniform() noexcept { return static_cast<double>(bits64() >> 11) * 0x1.0p-53; }
+
+template <class T>
+T Stream::uniform(double low, double high) noexcept {
+    const auto draw = [&] { return static_cast<T>(low + (high - low) * uniform()); };
+    T drawn = draw();
+    while (drawn >= static_cast<T>(high) && static_cast<T>(low) < static_cast<T>(high)) {  // rounded up to what is excluded
+        drawn = draw();
+    }
+    return drawn;
+}
 
 double Stream::normal() noexcept {
     if (std::exchange(has_spare_, false)) {
@@ -112,12 +122,18 @@ Stream next_stream(std::string_view purpose) {
 
 template <class T>
 Tensor<T> uniform(const Shape& shape, double low, double high) {
+    if (!(low <= high) || !std::isfinite(high - low)) {
+        throw ValueError(fmt::format("uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
+    }
     Stream stream = next_stream("uniform");
-    return filled<T>(shape, [&] { return low + (high - low) * stream.uniform(); });
+    return filled<T>(shape, [&] { return stream.uniform<T>(low, high); });
 }
 
 template <class T>
 Tensor<T> normal(const Shape& shape, double mean, double stddev) {
+    if (!(stddev >= 0) || !std::isfinite(stddev) || !std::isfinite(mean)) {
+        throw ValueError(fmt::format("normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
+    }
     Stream stream = next_stream("normal");
     return filled<T>(shape, [&] { return mean + stddev * stream.normal(); });
 }
@@ -132,6 +148,7 @@ Tensor<T> bernoulli(const Shape& shape, double p) {
 }
 
 #define XTAPE_INSTANTIATE(T)                                          \
+    template T Stream::uniform<T>(double, double) noexcept;           \
     template Tensor<T> uniform<T>(const Shape&, double, double);      \
     template Tensor<T> normal<T>(const Shape&, double, double);       \
     template Tensor<T> bernoulli<T>(const Shape&, double);

@@ -20,6 +20,10 @@ namespace xtape::random {
     return hash;
 }
 
+/// Philox4x32-10 itself: 128 random bits for a counter under a key.
+[[nodiscard]] std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                                         std::array<std::uint32_t, 2> key) noexcept;
+
 /// One sequence of random numbers. Streams with different (seed, stream, substream) are independent.
 class Stream {
 public:
@@ -31,6 +35,9 @@ public:
     [[nodiscard]] std::uint64_t bits64() noexcept;
     /// Evenly from [0, 1), with 53 random bits.
     [[nodiscard]] double uniform() noexcept;
+    /// Evenly from [low, high) as T has numbers there: what would round to `high` is drawn again.
+    template <class T>
+    [[nodiscard]] T uniform(double low, double high) noexcept;
     /// From the standard normal distribution (Box and Muller).
     [[nodiscard]] double normal() noexcept;
     /// Evenly from {0, ..., n - 1}, without bias. n must not be 0.
@@ -50,9 +57,10 @@ void seed(std::uint64_t seed);
 /// The next stream for a purpose: the first one after `seed`, then the second, and so on, whatever other purposes draw meanwhile.
 [[nodiscard]] Stream next_stream(std::string_view purpose);
 
-/// Evenly from [low, high).
+/// Evenly from [low, high). Throws ValueError unless both are finite and low <= high.
 template <class T = float>
 [[nodiscard]] Tensor<T> uniform(const Shape& shape, double low = 0.0, double high = 1.0);
+/// Normally distributed. Throws ValueError unless both are finite and stddev >= 0.
 template <class T = float>
 [[nodiscard]] Tensor<T> normal(const Shape& shape, double mean = 0.0, double stddev = 1.0);
 /// 1 with probability p, else 0. Throws ValueError for p outside [0, 1].

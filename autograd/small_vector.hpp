@@ -123,7 +123,7 @@ private:
         if (on_heap()) {
             std::copy(other.begin(), other.end(), heap_);
         } else {
-            std::copy_n(other.inline_, inline_capacity, inline_);
+            __builtin_memcpy(inline_, other.inline_, sizeof(inline_));  // whole, whatever the size: no loop, no call
         }
     }
 
@@ -132,7 +132,7 @@ private:
         if (on_heap()) {
             heap_ = other.heap_;
         } else {
-            std::copy_n(other.inline_, inline_capacity, inline_);
+            __builtin_memcpy(inline_, other.inline_, sizeof(inline_));
         }
         other.size_ = 0;
     }

@@ -81,7 +81,7 @@ inline constexpr DType dtype_of = sizeof(T) == sizeof(float) ? DType::f32 : DTyp
 /// A buffer of numbers and the count of those who hold it. Small ones lie beside their header, others 64-byte aligned.
 struct Storage {
     RefCount refs;
-    std::atomic<std::uint32_t> saved{0};  // how many nodes keep it for their rule
+    std::atomic<std::uint32_t> saved{0};  // how many nodes keep it for their rule; not counted for small ones
     std::size_t block_bytes;
 
     static constexpr std::size_t small_offset = 16;
@@ -95,8 +95,9 @@ struct Storage {
         storage->block_bytes = block;
         return Ref<Storage>::adopt(storage);
     }
+    [[nodiscard]] bool is_small() const noexcept { return block_bytes == large_offset; }
     [[nodiscard]] void* data() noexcept {
-        return reinterpret_cast<std::byte*>(this) + (block_bytes == large_offset ? small_offset : large_offset);
+        return reinterpret_cast<std::byte*>(this) + (is_small() ? small_offset : large_offset);
     }
     friend void destroy(Storage* storage) noexcept { memory::deallocate(storage, storage->block_bytes); }
 };

@@ -1,8 +1,11 @@
 #include <xtape/autograd/tape.hpp>
 
+#include <limits>
 #include <mutex>
 #include <new>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include <xtape/autograd/leaf_lock.hpp>
 #include <xtape/autograd/recording.hpp>
@@ -79,7 +82,8 @@ void save(Node& node, Saved* where, const Body& body, int input) {
         version = static_cast<LeafNode*>(body.node.get())->version.load(std::memory_order_relaxed);
     }
     new (where) Saved{body.storage, body.shape, version, static_cast<std::int16_t>(input)};
-    if (body.storage->saved.fetch_add(1, std::memory_order_relaxed) == 0) {
+    // Only a large buffer is worth two atomic operations to know whether another node keeps it too.
+    if (body.storage->is_small() || body.storage->saved.fetch_add(1, std::memory_order_relaxed) == 0) {
         TapeAccess::add(TapeAccess::bytes(*node.tape), body.storage->block_bytes);
     }
 }
@@ -141,7 +145,7 @@ std::mutex& leaf_mutex() noexcept {
 void Node::release_saved() noexcept {
     for (Saved& value : saved()) {
         if (value.storage) {
-            if (value.storage->saved.fetch_sub(1, std::memory_order_relaxed) == 1) {
+            if (value.storage->is_small() || value.storage->saved.fetch_sub(1, std::memory_order_relaxed) == 1) {
                 TapeAccess::remove(*tape, TapeAccess::bytes(*tape), value.storage->block_bytes);
             }
             value.storage.reset();
@@ -168,6 +172,9 @@ void destroy(Body* body) noexcept {
 
 Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inputs, bool save_output,
                   std::size_t rule_bytes) {
+    if (inputs.size() > std::numeric_limits<decltype(Node::input_count)>::max()) {
+        throw ValueError(fmt::format("{}: {} inputs are more than one op can record; join them in groups", op.name, inputs.size()));
+    }
     std::size_t saved_count = save_output ? 1 : 0;
     for (const RecordedInput& input : inputs) {
         saved_count += input.save ? 1 : 0;
