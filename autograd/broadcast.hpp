@@ -17,7 +17,7 @@ struct BroadcastPlan {
     std::size_t inner = 1;
     std::array<std::size_t, K> inner_steps{};
     Shape outer;                                  // innermost first
-    std::array<SmallVector<std::size_t>, K> outer_strides;
+    std::array<Shape, K> outer_strides;
 
     BroadcastPlan(const Shape& output, const std::array<const Shape*, K>& operands) {
         std::array<std::size_t, K> extent_so_far;
@@ -70,7 +70,7 @@ struct BroadcastPlan {
             rows *= extent;
         }
         std::array<std::size_t, K> offsets{};
-        SmallVector<std::size_t> index(outer.size(), 0);
+        Shape index = Shape::filled(outer.size(), 0);
         for (std::size_t r = 0; r < rows; ++r) {
             row(r * inner, offsets);
             for (std::size_t axis = 0; axis < outer.size(); ++axis) {

@@ -42,7 +42,7 @@ Tensor<T> copy_strided(const Tensor<T>& x, const StridedLayout& layout) {
 }
 
 Axes inverse(const Axes& permutation) {
-    Axes inverted(permutation.size(), 0);
+    Axes inverted = permutation;
     for (std::size_t i = 0; i < permutation.size(); ++i) {
         inverted[static_cast<std::size_t>(permutation[i])] = static_cast<std::ptrdiff_t>(i);
     }
@@ -135,7 +135,7 @@ Tensor<T> reshape(const Tensor<T>& x, const Axes& wanted) {
 
 template <class T>
 Tensor<T> transpose(const Tensor<T>& x) {
-    Axes reversed(x.dimension(), 0);
+    Axes reversed = Axes::filled(x.dimension(), 0);
     for (std::size_t i = 0; i < reversed.size(); ++i) {
         reversed[i] = static_cast<std::ptrdiff_t>(reversed.size() - 1 - i);
     }
@@ -178,7 +178,7 @@ Tensor<T> broadcast_to(const Tensor<T>& x, const Shape& shape) {
         throw ShapeError(fmt::format("broadcast_to: shape {} can't be broadcast to {}", to_string(x.shape()), to_string(shape)));
     }
     const Axes strides = contiguous_strides(x.shape());
-    StridedLayout layout{.extents = shape, .strides = Axes(shape.size(), 0), .offset = 0};
+    StridedLayout layout{.extents = shape, .strides = Axes::filled(shape.size(), 0), .offset = 0};
     const std::size_t lead = shape.size() - x.dimension();
     for (std::size_t axis = 0; axis < x.dimension(); ++axis) {
         layout.strides[lead + axis] = x.shape()[axis] == 1 ? 0 : strides[axis];

@@ -48,7 +48,7 @@ Shape normalize_axes(const char* op, const Axes& axes, const Shape& shape) {
 
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     const std::size_t rank = std::max(a.size(), b.size());
-    Shape shape(rank, 1);
+    Shape shape = Shape::filled(rank, 1);
     for (std::size_t back = 1; back <= rank; ++back) {
         const std::size_t in_a = back <= a.size() ? a[a.size() - back] : 1;
         const std::size_t in_b = back <= b.size() ? b[b.size() - back] : 1;

@@ -30,9 +30,12 @@ public:
 
     SmallVector() noexcept = default;
 
-    explicit SmallVector(std::size_t size, U value) {
-        reserve_exactly(size);
-        std::fill_n(data(), size, value);
+    /// `size` times the same value. (No constructor: `{n, 2}` is a list of two.)
+    [[nodiscard]] static SmallVector filled(std::size_t size, U value) {
+        SmallVector filled;
+        filled.reserve_exactly(size);
+        std::fill_n(filled.data(), size, value);
+        return filled;
     }
 
     /// One value.
@@ -41,6 +44,10 @@ public:
 
     template <std::integral I>
     SmallVector(std::initializer_list<I> values) : SmallVector(values.begin(), values.end()) {}
+    /// Values of several integer types.
+    template <std::integral I, std::integral J, std::integral... More>
+    SmallVector(I first, J second, More... more)
+        : SmallVector({static_cast<std::int64_t>(first), static_cast<std::int64_t>(second), static_cast<std::int64_t>(more)...}) {}
 
     /// From any range of integers, xtensor's shapes among them.
     template <class Range>

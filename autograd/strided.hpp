@@ -17,7 +17,7 @@ struct StridedLayout {
 
 /// The strides of a contiguous row-major array.
 [[nodiscard]] inline Axes contiguous_strides(const Shape& shape) {
-    Axes strides(shape.size(), 1);
+    Axes strides = Axes::filled(shape.size(), 1);
     for (std::size_t axis = shape.size(); axis-- > 1;) {
         strides[axis - 1] = strides[axis] * static_cast<std::ptrdiff_t>(shape[axis]);
     }
@@ -72,7 +72,7 @@ void for_each_strided(S* strided, const StridedLayout& given, D* dense, F f) {
     if (rows == 0 || columns == 0) {
         return;
     }
-    Shape index(rank, 0);
+    Shape index = Shape::filled(rank, 0);
     std::ptrdiff_t offset = layout.offset;
     for (std::size_t matrix = 0; matrix < matrices; ++matrix, dense += rows * columns) {
         for (std::size_t i0 = 0; i0 < rows; i0 += tile) {

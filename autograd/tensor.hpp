@@ -186,9 +186,11 @@ template <class T>
 [[nodiscard]] inline Tensor<double> parameter(double value) { return parameter(Tensor<double>(value)); }
 [[nodiscard]] inline Tensor<float> parameter(float value) { return parameter(Tensor<float>(value)); }
 
-/// A constant with elements of type `T` from an expression of any arithmetic element type.
-template <class T, XtensorExpression E>
-[[nodiscard]] Tensor<T> cast(const E& expression) {
+/// A constant with elements of type `T` from an expression of any arithmetic element type. (A constrained forwarding reference, or
+/// xt::cast would win where both are found.)
+template <class T, class E>
+    requires XtensorExpression<E>
+[[nodiscard]] Tensor<T> cast(E&& expression) {
     return Tensor<T>(xt::cast<T>(expression));
 }
 

@@ -12,9 +12,15 @@
 namespace xtape::nn::init {
 namespace {
 
-template <class T, class F>
-void fill(const Tensor<T>& tensor, F next) {
-    std::generate_n(begin_overwrite(tensor), tensor.size(), [&] { return static_cast<T>(next()); });
+// Where the elements of a tensor are to be written.
+template <class T>
+T* target_of(const char* name, const Tensor<T>& tensor) {
+    if (!tensor.is_leaf()) {
+        throw GraphError(fmt::format("{}: this tensor of shape {} is the result of an op, and what was recorded can't be overwritten; "
+                                     "initialise a parameter or a constant",
+                                     name, to_string(tensor.shape())));
+    }
+    return begin_overwrite(tensor);
 }
 
 struct Fans {
@@ -38,19 +44,27 @@ Fans fans_of(const char* name, const Tensor<T>& weight) {
 
 template <class T>
 void uniform(const Tensor<T>& tensor, double low, double high) {
+    if (!(low <= high) || !std::isfinite(high - low)) {
+        throw ValueError(fmt::format("uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
+    }
+    T* to = target_of("uniform", tensor);
     random::Stream stream = random::next_stream("init");
-    fill(tensor, [&] { return low + (high - low) * stream.uniform(); });
+    std::generate_n(to, tensor.size(), [&] { return stream.uniform<T>(low, high); });
 }
 
 template <class T>
 void normal(const Tensor<T>& tensor, double mean, double stddev) {
+    if (!(stddev >= 0) || !std::isfinite(stddev) || !std::isfinite(mean)) {
+        throw ValueError(fmt::format("normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
+    }
+    T* to = target_of("normal", tensor);
     random::Stream stream = random::next_stream("init");
-    fill(tensor, [&] { return mean + stddev * stream.normal(); });
+    std::generate_n(to, tensor.size(), [&] { return static_cast<T>(mean + stddev * stream.normal()); });
 }
 
 template <class T>
 void zeros(const Tensor<T>& tensor) {
-    fill(tensor, [] { return 0.0; });
+    std::fill_n(target_of("zeros", tensor), tensor.size(), T(0));
 }
 
 template <class T>
@@ -108,7 +122,7 @@ void orthogonal(const Tensor<T>& weight, double gain) {
         }
         std::transform(v, v + length, v, [scale = 1.0 / std::sqrt(norm)](double c) { return c * scale; });
     }
-    T* to = begin_overwrite(weight);
+    T* to = target_of("orthogonal", weight);
     for (std::size_t i = 0; i < rows; ++i) {
         for (std::size_t j = 0; j < columns; ++j) {
             to[i * columns + j] = static_cast<T>(gain * (rows <= columns ? basis[i * length + j] : basis[j * length + i]));

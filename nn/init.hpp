@@ -2,13 +2,15 @@
 
 #include <xtape/autograd/tensor.hpp>
 
-/// Initialisers: each overwrites a parameter or a constant in place, from random streams of its own (see xtape::random::seed). Fans are
-/// those of a weight (out, in): fan_in = in, fan_out = out; tensors of less than two axes throw ShapeError there.
+/// Initialisers: each overwrites a parameter or a constant in place, from random streams of its own (see xtape::random::seed), and throws
+/// GraphError for the result of an op, ValueError for bounds, deviations and gains that are not finite. Fans are those of a
+/// weight (out, in): fan_in = in, fan_out = out; tensors of less than two axes throw ShapeError there.
 namespace xtape::nn::init {
 
-/// Evenly from [low, high).
+/// Evenly from [low, high). Throws ValueError for low > high.
 template <class T>
 void uniform(const Tensor<T>& tensor, double low = 0.0, double high = 1.0);
+/// Throws ValueError for a negative stddev.
 template <class T>
 void normal(const Tensor<T>& tensor, double mean = 0.0, double stddev = 1.0);
 template <class T>

@@ -52,9 +52,7 @@ Tensor<T> Linear<T>::forward(const Tensor<T>& x) {
 
 template <class T>
 std::unique_ptr<Module<T>> Linear<T>::clone() {
-    std::unique_ptr<Linear> copy(new Linear(copy_of(weight_), copy_of(bias_)));
-    copy->train(this->is_training());
-    return copy;
+    return this->in_same_mode(std::unique_ptr<Linear>(new Linear(copy_of(weight_), copy_of(bias_))));
 }
 
 template <class T>
@@ -105,12 +103,17 @@ std::vector<Member<T>> Sequential<T>::members() {
 }
 
 template <class T>
+void Sequential<T>::clone_modules_into(Sequential& copy) const {
+    for (const auto& module : modules_) {
+        copy.append(module->clone());
+    }
+}
+
+template <class T>
 std::unique_ptr<Module<T>> Sequential<T>::clone() {
     auto copy = std::make_unique<Sequential>();
-    for (const auto& module : modules_) {
-        copy->append(module->clone());
-    }
-    return copy;
+    clone_modules_into(*copy);
+    return this->in_same_mode(std::move(copy));
 }
 
 template <class T>
@@ -124,6 +127,13 @@ MLP<T>::MLP(const std::vector<std::size_t>& widths, Activation activation, Linea
         }
         this->append(std::make_unique<Linear<T>>(widths[i], widths[i + 1], options));
     }
+}
+
+template <class T>
+std::unique_ptr<Module<T>> MLP<T>::clone() {
+    std::unique_ptr<MLP> copy(new MLP);
+    this->clone_modules_into(*copy);
+    return this->in_same_mode(std::move(copy));
 }
 
 #define XTAPE_INSTANTIATE(T)                                          \

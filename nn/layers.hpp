@@ -46,17 +46,17 @@ template <class T, Activation activation>
 class ActivationModule : public Module<T> {
 public:
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override { return activate(x, activation); }
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return std::make_unique<ActivationModule>(); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<ActivationModule>()); }
 };
 
 template <class T = float>
-class Identity : public ActivationModule<T, Activation::identity> {};
+using Identity = ActivationModule<T, Activation::identity>;
 template <class T = float>
-class ReLU : public ActivationModule<T, Activation::relu> {};
+using ReLU = ActivationModule<T, Activation::relu>;
 template <class T = float>
-class Tanh : public ActivationModule<T, Activation::tanh> {};
+using Tanh = ActivationModule<T, Activation::tanh>;
 template <class T = float>
-class Sigmoid : public ActivationModule<T, Activation::sigmoid> {};
+using Sigmoid = ActivationModule<T, Activation::sigmoid>;
 
 /// softmax along an axis.
 template <class T = float>
@@ -64,7 +64,7 @@ class Softmax : public Module<T> {
 public:
     explicit Softmax(std::ptrdiff_t axis = -1) : axis_(axis) {}
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return std::make_unique<Softmax>(axis_); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<Softmax>(axis_)); }
 
 private:
     std::ptrdiff_t axis_;
@@ -75,7 +75,7 @@ template <class T = float>
 class Flatten : public Module<T> {
 public:
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return std::make_unique<Flatten>(); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<Flatten>()); }
 };
 
 /// Modules applied one after the other, named by their places: "0", "1", ... It owns them.
@@ -96,6 +96,10 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return modules_.size(); }
     [[nodiscard]] Module<T>& operator[](std::size_t i) { return *modules_.at(i); }
 
+protected:
+    /// A clone of each module, appended to `copy`.
+    void clone_modules_into(Sequential& copy) const;
+
 private:
     std::vector<std::unique_ptr<Module<T>>> modules_;
 };
@@ -106,6 +110,10 @@ template <class T = float>
 class MLP : public Sequential<T> {
 public:
     explicit MLP(const std::vector<std::size_t>& widths, Activation activation = Activation::relu, LinearOptions options = {});
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override;
+
+private:
+    MLP() = default;
 };
 
 }  // namespace xtape::nn

@@ -52,8 +52,12 @@ double accuracy(const Tensor<T>& logits, const Labels& labels) {
     const std::size_t classes = logits.shape()[1];
     std::size_t right = 0;
     for (std::size_t i = 0; i < samples; ++i) {
+        const std::int64_t label = labels.data()[i];
+        if (label < 0 || static_cast<std::uint64_t>(label) >= classes) {
+            throw ValueError(fmt::format("accuracy: label {} of sample {} is outside [0, {}): there are {} classes", label, i, classes, classes));
+        }
         const T* row = logits.data() + i * classes;
-        right += std::max_element(row, row + classes) - row == labels.data()[i] ? 1 : 0;
+        right += std::max_element(row, row + classes) - row == label ? 1 : 0;
     }
     return static_cast<double>(right) / static_cast<double>(samples);
 }

@@ -43,7 +43,8 @@ template <class T = float, XtensorExpression E>
     return xtape::one_hot<T>(Labels(labels), classes);
 }
 
-/// The share of samples whose largest logit is at their label.
+/// The share of samples whose largest logit is at their label; NaN for no samples. Throws ShapeError unless logits are (samples, classes)
+/// and labels (samples,), ValueError for a label outside [0, classes).
 template <class T>
 [[nodiscard]] double accuracy(const Tensor<T>& logits, const Labels& labels);
 template <class T, XtensorExpression E>

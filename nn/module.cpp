@@ -95,13 +95,16 @@ void Module<T>::load_state_dict(const StateDict& state, LoadOptions options) {
         loads.emplace_back(tensor, Tensor<T>(it->second.template cast<T>()));
     }
     for (const auto& [name, array] : state) {
-        const bool known = std::ranges::any_of(named, [&](const auto& entry) { return entry.first == name; });
+        const bool known = std::ranges::find(named, name, [](const auto& entry) { return entry.first; }) != named.end();
         if (options.strict && !known) {
             problems += fmt::format("\n  unexpected: {} {}", name, to_string(Shape(array.shape())));
         }
     }
     if (!problems.empty()) {
-        throw ValueError("load_state_dict: the entries don't fit this module; load with {.strict = false} to take those that do" + problems);
+        throw ValueError(fmt::format("load_state_dict: the entries don't fit this module; {}{}",
+                                     options.strict ? "load with {.strict = false} to leave out what is missing or unexpected"
+                                                    : "leave out those of another shape",
+                                     problems));
     }
     for (const auto& [tensor, value] : loads) {
         tensor.assign(value);

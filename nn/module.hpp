@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <map>
 #include <memory>
 #include <string>
@@ -66,8 +67,17 @@ public:
 
     /// The parameters' values by their paths.
     [[nodiscard]] StateDict state_dict();
-    /// Overwrites the parameters. Throws ValueError that lists every missing, unexpected and mis-shaped entry; then nothing was changed.
+    /// Overwrites the parameters. Throws ValueError that lists every missing, unexpected and mis-shaped entry (not strict: every mis-shaped
+    /// one); then nothing was changed.
     void load_state_dict(const StateDict& state, LoadOptions options = {});
+
+protected:
+    /// For `clone`: the copy, in this module's mode.
+    template <std::derived_from<Module> M>
+    [[nodiscard]] std::unique_ptr<M> in_same_mode(std::unique_ptr<M> copy) const {
+        static_cast<Module&>(*copy).training_ = training_;
+        return copy;
+    }
 
 private:
     bool training_ = true;

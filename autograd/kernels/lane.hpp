@@ -66,7 +66,8 @@ struct Lane {
     friend LaneMask<T> is_greater(Lane a, double b) { return is_greater(a, Lane(T(b))); }
     friend LaneMask<T> is_equal(Lane a, Lane b) { return {a.v == b.v}; }
     friend LaneMask<T> is_equal(Lane a, double b) { return is_equal(a, Lane(T(b))); }
-    friend LaneMask<T> is_nan(Lane a) { return {a.v != a.v}; }
+    // Not a.v != a.v, which is false for NaNs in xsimd 8.1 on AVX.
+    friend LaneMask<T> is_nan(Lane a) { return {!(a.v == a.v)}; }
     friend Lane select(LaneMask<T> mask, Lane a, Lane b) { return Lane(xsimd::select(mask.m, a.v, b.v)); }
     friend Lane select(LaneMask<T> mask, double a, Lane b) { return select(mask, Lane(T(a)), b); }
     friend Lane select(LaneMask<T> mask, Lane a, double b) { return select(mask, a, Lane(T(b))); }
