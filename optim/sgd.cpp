@@ -45,13 +45,14 @@ void SGD<T>::step() {
                 continue;
             }
             const Tensor<T> gradient = parameters[i].grad();
+            T* target = begin_overwrite(parameters[i], true);  // first: should it throw, there is no velocity yet that was never written
             Tensor<T>& velocity = velocities_[g][i];
             const bool first = !velocity;
             if (options.momentum != 0 && first) {
                 velocity = Tensor<T>::uninitialized(gradient.shape());
             }
             T* v = options.momentum != 0 ? begin_overwrite(velocity, !first) : nullptr;
-            kernels::active<T>().update.sgd(begin_overwrite(parameters[i], true), v, gradient.data(), gradient.size(),
+            kernels::active<T>().update.sgd(target, v, gradient.data(), gradient.size(),
                                             {.lr = options.lr, .momentum = options.momentum, .dampening = options.dampening,
                                              .weight_decay = options.weight_decay, .nesterov = options.nesterov, .first = first});
         }

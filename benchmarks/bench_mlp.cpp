@@ -1,0 +1,270 @@
+// A training step of five MLPs: xtape, as its user would write it, against a program written by hand
+// (handwritten_mlp.hpp). First both must agree on the loss, every gradient and the parameters after some steps; then
+// they are timed in turn.
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd.hpp>
+#include <xtape/nn.hpp>
+#include <xtape/optim.hpp>
+
+#include "handwritten_mlp.hpp"
+#include "interleaved.hpp"
+
+// OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
+extern "C" void openblas_set_num_threads(int) __attribute__((weak));
+
+namespace {
+
+using namespace xtape;
+
+constexpr double learning_rate = 1e-3;
+constexpr double momentum = 0.9;
+constexpr double weakest_baseline = 0.9;  // of the products' own rate
+
+struct Net {
+    std::vector<int> layers;
+    int batch;
+    double target;                        // xtape's step over the hand-written one
+    std::optional<double> required = {};  // the same, below which the benchmark fails already today
+    bool dominated_by_products = false;   // then the baseline must come close to their rate
+
+    [[nodiscard]] std::string name() const { return fmt::format("{}, {}", fmt::join(layers, "-"), batch); }
+};
+
+std::vector<Net> all_nets() {
+    return {
+        {.layers = {2, 16, 16, 1}, .batch = 32, .target = 2.0},
+        {.layers = {64, 64, 10}, .batch = 64, .target = 1.25},
+        {.layers = {784, 128, 10}, .batch = 64, .target = 1.10},
+        {.layers = {784, 512, 512, 10}, .batch = 128, .target = 1.05, .required = 1.25, .dominated_by_products = true},
+        {.layers = {1024, 1024, 1024, 1024, 10}, .batch = 512, .target = 1.03, .dominated_by_products = true}};
+}
+
+/// Both programs on the same data, from the same parameters.
+class Contest {
+public:
+    explicit Contest(const Net& net)
+        : inputs_(random({static_cast<std::size_t>(net.batch), static_cast<std::size_t>(net.layers.front())})),
+          targets_(random({static_cast<std::size_t>(net.batch), 1})),
+          labels_(xt::xarray<int>::from_shape({static_cast<std::size_t>(net.batch)})),
+          regression_(net.layers.back() == 1), x_(inputs_), t_(targets_),
+          mlp_(std::vector<std::size_t>(net.layers.begin(), net.layers.end()), nn::Activation::relu),
+          sgd_(mlp_.parameters(), {.lr = learning_rate, .momentum = momentum}),
+          by_hand_(net.layers, net.batch, static_cast<float>(learning_rate), static_cast<float>(momentum)) {
+        for (int& label : labels_) {
+            label = std::uniform_int_distribution<int>(0, net.layers.back() - 1)(generator_);
+        }
+        for (std::size_t i = 0; i < by_hand_.depth(); ++i) {
+            copy(mlp_.parameters()[2 * i], by_hand_.weight(i));
+            copy(mlp_.parameters()[2 * i + 1], by_hand_.bias(i));
+        }
+    }
+
+    float differentiate() {
+        sgd_.zero_grad();
+        const auto loss = regression_ ? nn::mse_loss(mlp_(x_), t_) : nn::cross_entropy(mlp_(x_), labels_);
+        loss.backward();
+        return loss.item();
+    }
+    void step() {
+        sgd_.zero_grad();
+        const auto loss = regression_ ? nn::mse_loss(mlp_(x_), t_) : nn::cross_entropy(mlp_(x_), labels_);
+        loss.backward();
+        sgd_.step();
+    }
+    float differentiate_by_hand() {
+        return regression_ ? by_hand_.differentiate(inputs_.data(), targets_.data())
+                           : by_hand_.differentiate(inputs_.data(), labels_.data());
+    }
+    void step_by_hand() {
+        differentiate_by_hand();
+        by_hand_.update();
+    }
+    void products_only() { by_hand_.products_only(inputs_.data()); }
+    [[nodiscard]] double flops() const { return by_hand_.flops(); }
+
+    /// What the programs disagree on; empty if nothing.
+    [[nodiscard]] std::string disagreement();
+
+private:
+    static void copy(const Tensor<float>& from, std::span<float> to) {
+        std::copy_n(from.value().data(), to.size(), to.data());
+    }
+    xt::xarray<float> random(const std::vector<std::size_t>& shape) {
+        xt::xarray<float> result = xt::xarray<float>::from_shape(shape);
+        std::normal_distribution<float> normal;
+        std::generate(result.begin(), result.end(), [&] { return normal(generator_); });
+        return result;
+    }
+
+    std::mt19937 generator_{20240229};
+    xt::xarray<float> inputs_;
+    xt::xarray<float> targets_;
+    xt::xarray<int> labels_;
+    bool regression_;
+    Tensor<float> x_;
+    Tensor<float> t_;
+    nn::MLP<float> mlp_;
+    optim::SGD<float> sgd_;
+    bench::HandwrittenMlp by_hand_;
+};
+
+/// The largest difference, relative to the largest element; infinite where a number is none.
+double relative_difference(std::span<const float> a, std::span<const float> b) {
+    double difference = 0.0;
+    double size = 0.0;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+        if (!std::isfinite(a[i]) || !std::isfinite(b[i])) {
+            return std::numeric_limits<double>::infinity();
+        }
+        difference = std::max(difference, std::abs(static_cast<double>(a[i]) - b[i]));
+        size = std::max(size, std::abs(static_cast<double>(b[i])));
+    }
+    return size > 0.0 ? difference / size : difference;
+}
+
+std::string Contest::disagreement() {
+    constexpr double tolerance = 1e-4;
+    const auto compare = [](std::string_view what, int step, std::span<const float> a, std::span<const float> b) {
+        const double difference = relative_difference(a, b);
+        return difference <= tolerance
+                   ? std::string()
+                   : fmt::format("{} in step {}: relative difference {:.2g}", what, step, difference);
+    };
+    const auto elements = [](const Tensor<float>& tensor) { return std::span(tensor.data(), tensor.size()); };
+    const auto parameters = mlp_.named_parameters();
+    for (int step = 0; step < 3; ++step) {
+        const float loss = differentiate();
+        const float loss_by_hand = differentiate_by_hand();
+        std::string found = compare("the loss", step, {&loss, 1}, {&loss_by_hand, 1});
+        for (std::size_t i = 0; i < parameters.size() && found.empty(); ++i) {
+            const auto& [name, tensor] = parameters[i];
+            const Tensor<float> gradient = tensor.grad();
+            found = compare("the gradient of " + name, step, elements(gradient),
+                            i % 2 == 0 ? by_hand_.weight_gradient(i / 2) : by_hand_.bias_gradient(i / 2));
+        }
+        sgd_.step();
+        by_hand_.update();
+        for (std::size_t i = 0; i < parameters.size() && found.empty(); ++i) {
+            const auto& [name, tensor] = parameters[i];
+            found = compare(name, step, elements(tensor), i % 2 == 0 ? by_hand_.weight(i / 2) : by_hand_.bias(i / 2));
+        }
+        if (!found.empty()) {
+            return found;
+        }
+    }
+    return {};
+}
+
+/// False, and says why, if the two programs differ.
+bool agree(const Net& net, Contest& contest) {
+    const std::string what = contest.disagreement();
+    if (!what.empty()) {
+        fmt::print("{:<32} DIFFERENT RESULTS: {}\n", net.name(), what);
+    }
+    return what.empty();
+}
+
+/// Prints the rows of one net; false if it fails.
+bool run(const Net& net, double budget) {
+    Contest contest(net);
+    if (!agree(net, contest)) {
+        return false;
+    }
+    Contest products(net);  // whose activations may grow without bound
+    const std::vector<std::function<void()>> programs = {[&] { contest.step_by_hand(); }, [&] { contest.step(); },
+                                                         [&] { products.products_only(); }};
+    bool passed = true;
+    double best_by_hand = std::numeric_limits<double>::infinity();
+    double best_xtape = std::numeric_limits<double>::infinity();
+    for (const int threads : {1, 2}) {
+        if (openblas_set_num_threads != nullptr) {
+            openblas_set_num_threads(threads);
+        }
+        const std::vector<double> taken = bench::best_in_turn(programs, budget);
+        const double rate = contest.flops() / taken[0] * 1e-9;
+        const double products_rate = contest.flops() / taken[2] * 1e-9;
+        const bool weak = net.dominated_by_products && rate < weakest_baseline * products_rate;
+        fmt::print("{:<32} {:>7} {:>12.2f} {:>12.2f} {:>7.3f} {:>7} {:>9.1f} {:>9.1f} {:>6.2f}{}\n", net.name(),
+                   threads, taken[0] * 1e6, taken[1] * 1e6, taken[1] / taken[0], "", rate, products_rate,
+                   rate / products_rate, weak ? "  TOO WEAK A BASELINE" : "");
+        std::fflush(stdout);
+        passed = passed && !weak;
+        best_by_hand = std::min(best_by_hand, taken[0]);
+        best_xtape = std::min(best_xtape, taken[1]);
+    }
+    const double ratio = best_xtape / best_by_hand;
+    const bool too_slow = net.required && ratio > *net.required;
+    fmt::print("{:<32} {:>7} {:>12.2f} {:>12.2f} {:>7.3f} {:>7.2f}{}\n", "", "best", best_by_hand * 1e6,
+               best_xtape * 1e6, ratio, net.target,
+               too_slow              ? fmt::format("  TOO SLOW: {:.2f} is required", *net.required)
+               : ratio <= net.target ? "  met"
+                                     : "");
+    return passed && !too_slow;
+}
+
+constexpr const char* usage = R"(usage: bench_mlp [--check] [--seconds S] [--only SUBSTRING]
+
+Times a training step (forward, backward, momentum SGD) of five MLPs, xtape against a program written by hand with cblas,
+in turn in one run, on one thread and on two, after checking that both compute the same.
+
+  --check           only check that both compute the same
+  --seconds S       how long to time a net on one number of threads (2)
+  --only SUBSTRING  only nets whose name contains it, such as 784-128
+
+The rates are those of the hand-written step and of its matrix products alone. Fails if results differ, if 784-512-512-10
+takes more than 1.25 times as long as by hand, or if from there up the hand-written step falls below 0.9 of its products'
+rate.
+)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    double budget = 2.0;
+    bool check_only = false;
+    std::string only;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view option = argv[i];
+        if (option == "--seconds" && i + 1 < argc) {
+            budget = std::atof(argv[++i]);
+        } else if (option == "--only" && i + 1 < argc) {
+            only = argv[++i];
+        } else if (option == "--check") {
+            check_only = true;
+        } else {
+            fmt::print("{}", usage);
+            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+    }
+    std::vector<Net> nets = all_nets();
+    std::erase_if(nets, [&](const Net& net) { return net.name().find(only) == std::string::npos; });
+    if (nets.empty()) {
+        fmt::print("no net's name contains \"{}\"\n", only);
+        return EXIT_FAILURE;
+    }
+    bool passed = true;
+    if (check_only) {
+        for (const Net& net : nets) {
+            Contest contest(net);
+            passed = agree(net, contest) && passed;
+        }
+        fmt::print("{} nets checked\n", nets.size());
+    } else {
+        fmt::print("{:<32} {:>7} {:>12} {:>12} {:>7} {:>7} {:>9} {:>9} {:>6}\n", "net, batch", "threads", "by hand/us",
+                   "xtape/us", "ratio", "target", "GFLOP/s", "products", "");
+        for (const Net& net : nets) {
+            passed = run(net, budget) && passed;
+        }
+    }
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+}

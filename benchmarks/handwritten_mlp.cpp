@@ -1,0 +1,214 @@
+#include "handwritten_mlp.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <cblas.h>
+
+namespace xtape::bench {
+namespace {
+
+constexpr std::size_t line = 16;  // floats in a cache line
+constexpr std::size_t tile = 64;
+
+std::size_t round_up(std::size_t size, std::size_t unit = line) { return (size + unit - 1) / unit * unit; }
+
+void relu(float* __restrict x, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+        x[i] = std::max(x[i], 0.0f);
+    }
+}
+
+void relu_backward(float* __restrict gradient, const float* __restrict output, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+        gradient[i] = output[i] > 0.0f ? gradient[i] : 0.0f;
+    }
+}
+
+void column_sums(float* __restrict sums, const float* __restrict matrix, std::size_t rows, std::size_t columns) {
+    std::fill_n(sums, columns, 0.0f);
+    for (std::size_t i = 0; i < rows; ++i, matrix += columns) {
+        for (std::size_t j = 0; j < columns; ++j) {
+            sums[j] += matrix[j];
+        }
+    }
+}
+
+// Mean over the rows; `delta` gets the gradient by the logits.
+float cross_entropy(float* __restrict delta, const float* __restrict logits, const int* labels, std::size_t rows,
+                    std::size_t classes) {
+    const float scale = 1.0f / static_cast<float>(rows);
+    float loss = 0.0f;
+    for (std::size_t i = 0; i < rows; ++i, logits += classes, delta += classes) {
+        const auto label = static_cast<std::size_t>(labels[i]);
+        float largest = logits[0];
+        for (std::size_t j = 1; j < classes; ++j) {
+            largest = std::max(largest, logits[j]);
+        }
+        float sum = 0.0f;
+        for (std::size_t j = 0; j < classes; ++j) {
+            delta[j] = std::exp(logits[j] - largest);
+            sum += delta[j];
+        }
+        loss += std::log(sum) + largest - logits[label];
+        const float factor = scale / sum;
+        for (std::size_t j = 0; j < classes; ++j) {
+            delta[j] *= factor;
+        }
+        delta[label] -= scale;
+    }
+    return loss * scale;
+}
+
+float mean_squared_error(float* __restrict delta, const float* __restrict outputs, const float* __restrict targets,
+                         std::size_t size) {
+    const float scale = 1.0f / static_cast<float>(size);
+    float loss = 0.0f;
+    for (std::size_t i = 0; i < size; ++i) {
+        const float difference = outputs[i] - targets[i];
+        loss += difference * difference;
+        delta[i] = 2.0f * scale * difference;
+    }
+    return loss * scale;
+}
+
+// On two threads the gradients lie half in the other core's cache, and every parameter was read there: the hardware's
+// prefetchers look too short a way ahead for that. `size` is a multiple of `tile`.
+void momentum_step(float* __restrict parameters, float* __restrict velocities, const float* __restrict gradients,
+                   std::size_t size, float learning_rate, float momentum) {
+    constexpr std::size_t ahead = 1024;
+    for (std::size_t start = 0; start < size; start += tile) {
+        for (std::size_t i = start; i < start + tile; i += line) {
+            __builtin_prefetch(gradients + i + ahead);
+            __builtin_prefetch(velocities + i + ahead, 1);
+            __builtin_prefetch(parameters + i + ahead, 1);
+        }
+        for (std::size_t i = start; i < start + tile; ++i) {
+            velocities[i] = momentum * velocities[i] + gradients[i];
+            parameters[i] -= learning_rate * velocities[i];
+        }
+    }
+}
+
+}  // namespace
+
+HandwrittenMlp::HandwrittenMlp(std::vector<int> layers, int batch, float learning_rate, float momentum)
+    : batch_(batch), learning_rate_(learning_rate), momentum_(momentum) {
+    for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
+        const std::size_t inputs = static_cast<std::size_t>(layers[i]);
+        const std::size_t outputs = static_cast<std::size_t>(layers[i + 1]);
+        const std::size_t weight = parameter_count_;
+        const std::size_t bias = weight + round_up(inputs * outputs);
+        parameter_count_ = bias + round_up(outputs);
+        const std::size_t activations = static_cast<std::size_t>(batch) * outputs;
+        layers_.push_back({layers[i], layers[i + 1], weight, bias, make_buffer(activations), make_buffer(activations)});
+    }
+    parameter_count_ = round_up(parameter_count_, tile);
+    parameters_ = make_buffer(parameter_count_);
+    gradients_ = make_buffer(parameter_count_);
+    velocities_ = make_buffer(parameter_count_);
+}
+
+HandwrittenMlp::Buffer HandwrittenMlp::make_buffer(std::size_t size) {
+    Buffer buffer(static_cast<float*>(::operator new[](round_up(size) * sizeof(float), std::align_val_t{64})));
+    std::fill_n(buffer.get(), round_up(size), 0.0f);
+    return buffer;
+}
+
+std::pair<std::span<float>, std::span<float>> HandwrittenMlp::part(const Buffer& block, std::size_t i) const {
+    const Layer& layer = layers_[i];
+    const auto outputs = static_cast<std::size_t>(layer.outputs);
+    return {{block.get() + layer.weight, outputs * static_cast<std::size_t>(layer.inputs)},
+            {block.get() + layer.bias, outputs}};
+}
+
+// output += inputs weightᵀ
+void HandwrittenMlp::multiply_forward(const Layer& layer, const float* inputs) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, batch_, layer.outputs, layer.inputs, 1.0f, inputs,
+                layer.inputs, parameters_.get() + layer.weight, layer.inputs, 1.0f, layer.output.get(), layer.outputs);
+}
+
+// weight gradient = deltaᵀ inputs
+void HandwrittenMlp::multiply_weight_gradient(const Layer& layer, const float* inputs) {
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer.outputs, layer.inputs, batch_, 1.0f, layer.delta.get(),
+                layer.outputs, inputs, layer.inputs, 0.0f, gradients_.get() + layer.weight, layer.inputs);
+}
+
+// input gradient = delta weight
+void HandwrittenMlp::multiply_input_gradient(const Layer& layer, float* input_gradient) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch_, layer.inputs, layer.outputs, 1.0f, layer.delta.get(),
+                layer.outputs, parameters_.get() + layer.weight, layer.inputs, 0.0f, input_gradient, layer.inputs);
+}
+
+void HandwrittenMlp::forward(const float* inputs) {
+    for (const Layer& layer : layers_) {
+        const auto outputs = static_cast<std::size_t>(layer.outputs);
+        for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) {
+            std::copy_n(parameters_.get() + layer.bias, outputs, layer.output.get() + i * outputs);
+        }
+        multiply_forward(layer, inputs);
+        if (&layer != &layers_.back()) {
+            relu(layer.output.get(), static_cast<std::size_t>(batch_) * outputs);
+        }
+        inputs = layer.output.get();
+    }
+}
+
+void HandwrittenMlp::backward(const float* inputs) {
+    const auto rows = static_cast<std::size_t>(batch_);
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+        const Layer& layer = layers_[i];
+        multiply_weight_gradient(layer, i > 0 ? layers_[i - 1].output.get() : inputs);
+        column_sums(gradients_.get() + layer.bias, layer.delta.get(), rows, static_cast<std::size_t>(layer.outputs));
+        if (i > 0) {
+            const Layer& below = layers_[i - 1];
+            multiply_input_gradient(layer, below.delta.get());
+            relu_backward(below.delta.get(), below.output.get(), rows * static_cast<std::size_t>(below.outputs));
+        }
+    }
+}
+
+float HandwrittenMlp::differentiate(const float* inputs, const int* labels) {
+    forward(inputs);
+    const Layer& last = layers_.back();
+    const float loss = cross_entropy(last.delta.get(), last.output.get(), labels, static_cast<std::size_t>(batch_),
+                                     static_cast<std::size_t>(last.outputs));
+    backward(inputs);
+    return loss;
+}
+
+float HandwrittenMlp::differentiate(const float* inputs, const float* targets) {
+    forward(inputs);
+    const Layer& last = layers_.back();
+    const float loss = mean_squared_error(last.delta.get(), last.output.get(), targets,
+                                          static_cast<std::size_t>(batch_ * last.outputs));
+    backward(inputs);
+    return loss;
+}
+
+void HandwrittenMlp::update() {
+    momentum_step(parameters_.get(), velocities_.get(), gradients_.get(), parameter_count_, learning_rate_, momentum_);
+}
+
+void HandwrittenMlp::products_only(const float* inputs) {
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        multiply_forward(layers_[i], i > 0 ? layers_[i - 1].output.get() : inputs);
+    }
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.get() : inputs);
+        if (i > 0) {
+            multiply_input_gradient(layers_[i], layers_[i - 1].delta.get());
+        }
+    }
+}
+
+double HandwrittenMlp::flops() const {
+    double products = 0.0;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        products += (i > 0 ? 3.0 : 2.0) * layers_[i].inputs * layers_[i].outputs;
+    }
+    return 2.0 * batch_ * products;
+}
+
+}  // namespace xtape::bench

@@ -1,0 +1,23 @@
+# Finds what xtape is made of. GLOBAL, because a project that includes xtape as a subdirectory links these targets
+# through xtape::xtape and must be able to see them.
+
+find_package(Threads REQUIRED GLOBAL)
+find_package(xtensor 0.24 REQUIRED GLOBAL)
+find_package(xtensor-blas REQUIRED GLOBAL)
+find_package(xsimd REQUIRED GLOBAL)
+find_package(fmt 9 REQUIRED GLOBAL)
+find_package(CBLAS REQUIRED GLOBAL)
+find_package(LAPACK REQUIRED GLOBAL)
+find_package(LibCSV REQUIRED GLOBAL)
+find_package(LibZip REQUIRED GLOBAL)
+
+# Users of xtape see xtensor's and fmt's headers. The rest is the library's own affair: a shared library hides it, a
+# static one passes it on to the linker only (cmake/xtapeConfig.cmake.in finds it again).
+function(xtape_link_dependencies target)
+    target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+                                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(${target}
+        PUBLIC xtensor fmt::fmt
+        PRIVATE Threads::Threads CBLAS::CBLAS LAPACK::LAPACK LibCSV::LibCSV LibZip::LibZip
+                $<BUILD_INTERFACE:xtensor-blas> $<BUILD_INTERFACE:xsimd>)
+endfunction()

@@ -1,0 +1,46 @@
+# autograd/kernels/*.cpp, each compiled once per instruction set: the library picks one at run time (dispatch.cpp).
+#   XTAPE_KERNEL_ARCHS     the instruction sets, weakest first
+#   XTAPE_DISPATCH_SOURCE  autograd/kernels/dispatch.cpp, an ordinary source of the library
+#   targets                xtape_kernels_<arch>
+#
+# The hazard is the one-definition rule: should a weak symbol (an inline function, a template) of the same name come
+# out of two of these libraries, the linker keeps one for all, and a machine without AVX-512 may be handed the AVX-512
+# copy. So everything carries the instruction set in its name: our own through XTAPE_ARCH, a namespace; xsimd's by
+# renaming its namespace. The test kernel_symbols holds them to it.
+
+include(CheckCXXSourceCompiles)
+check_cxx_source_compiles("
+    #if !defined(__x86_64__)
+    #error another processor
+    #endif
+    int main() {}" XTAPE_X86_64)
+
+if(XTAPE_X86_64)
+    set(XTAPE_KERNEL_ARCHS sse2 avx2 avx512)
+    set(xtape_flags_sse2)
+    set(xtape_flags_avx2 -mavx2 -mfma)
+    set(xtape_flags_avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2)
+else()
+    set(XTAPE_KERNEL_ARCHS generic)
+    set(xtape_flags_generic)
+endif()
+
+file(GLOB xtape_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/autograd/kernels/*.cpp)
+set(XTAPE_DISPATCH_SOURCE ${PROJECT_SOURCE_DIR}/autograd/kernels/dispatch.cpp)
+list(REMOVE_ITEM xtape_kernel_sources ${XTAPE_DISPATCH_SOURCE})
+set_property(SOURCE ${XTAPE_DISPATCH_SOURCE} PROPERTY COMPILE_DEFINITIONS XTAPE_KERNELS_X86=$<BOOL:${XTAPE_X86_64}>)
+
+foreach(arch IN LISTS XTAPE_KERNEL_ARCHS)
+    set(kernels xtape_kernels_${arch})
+    add_library(${kernels} OBJECT ${xtape_kernel_sources})
+    xtape_settings(${kernels})
+    target_include_directories(${kernels} PRIVATE ${PROJECT_BINARY_DIR}/include)
+    target_link_libraries(${kernels} PRIVATE xsimd)
+    target_compile_definitions(${kernels} PRIVATE XTAPE_ARCH=${arch} xsimd=xsimd_${arch})
+    # Optimised even in a debug build: what is inlined leaves no weak symbol behind, and unoptimised SIMD code is slower
+    # than none.
+    target_compile_options(${kernels} PRIVATE ${xtape_flags_${arch}} -fno-math-errno -fno-trapping-math
+                                              $<IF:$<CONFIG:Release>,-O3,-O2>)
+    # g++ 12 takes the deliberately undefined registers in its own AVX-512 intrinsics for mistakes (its bug 105593).
+    target_compile_options(${kernels} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endforeach()

@@ -1,0 +1,10 @@
+// must not compile: xtape::cast<
+#include <xtape/autograd.hpp>
+
+auto converted(const xt::xarray<int>& counts) {
+#ifdef CORRECTED
+    return xtape::parameter(xtape::cast<double>(counts));
+#else
+    return xtape::parameter(counts);
+#endif
+}
