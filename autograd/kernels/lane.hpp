@@ -98,22 +98,28 @@ struct Lane {
     }
 };
 
+// One element goes by scalar moves: what a masked store wrote can't be forwarded to the next load, and chains of one-element ops
+// would wait for memory.
 #if defined(__AVX512F__)
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
-    return Lane(Batch(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p)));
+    return Lane(Batch(count == 1 ? _mm512_zextps128_ps512(_mm_load_ss(p))
+                                 : _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p)));
 }
 template <>
 inline void Lane<float>::store_partial(float* p, size_t count) const {
-    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), v);
+    count == 1 ? _mm_store_ss(p, _mm512_castps512_ps128(v))
+               : _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), v);
 }
 template <>
 inline Lane<double> Lane<double>::load_partial(const double* p, size_t count) {
-    return Lane(Batch(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1U), p)));
+    return Lane(Batch(count == 1 ? _mm512_zextpd128_pd512(_mm_load_sd(p))
+                                 : _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1U), p)));
 }
 template <>
 inline void Lane<double>::store_partial(double* p, size_t count) const {
-    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << count) - 1U), v);
+    count == 1 ? _mm_store_sd(p, _mm512_castpd512_pd128(v))
+               : _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << count) - 1U), v);
 }
 #elif defined(__AVX2__)
 alignas(32) static const int32_t partial_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -122,19 +128,20 @@ static inline __m256i mask_of_words(size_t words) {
 }
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
-    return Lane(Batch(_mm256_maskload_ps(p, mask_of_words(count))));
+    return Lane(Batch(count == 1 ? _mm256_zextps128_ps256(_mm_load_ss(p)) : _mm256_maskload_ps(p, mask_of_words(count))));
 }
 template <>
 inline void Lane<float>::store_partial(float* p, size_t count) const {
-    _mm256_maskstore_ps(p, mask_of_words(count), v);
+    count == 1 ? _mm_store_ss(p, _mm256_castps256_ps128(v)) : _mm256_maskstore_ps(p, mask_of_words(count), v);
 }
 template <>
 inline Lane<double> Lane<double>::load_partial(const double* p, size_t count) {
-    return Lane(Batch(_mm256_maskload_pd(p, mask_of_words(2 * count))));
+    return Lane(
+        Batch(count == 1 ? _mm256_zextpd128_pd256(_mm_load_sd(p)) : _mm256_maskload_pd(p, mask_of_words(2 * count))));
 }
 template <>
 inline void Lane<double>::store_partial(double* p, size_t count) const {
-    _mm256_maskstore_pd(p, mask_of_words(2 * count), v);
+    count == 1 ? _mm_store_sd(p, _mm256_castpd256_pd128(v)) : _mm256_maskstore_pd(p, mask_of_words(2 * count), v);
 }
 #else
 template <class T>

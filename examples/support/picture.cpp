@@ -113,8 +113,10 @@ void tiles(Script& script, const Report& report, const Box& box) {
     std::string command;
     for (std::size_t i = 0; i < report.mistakes.size(); ++i) {
         const Mistake& mistake = report.mistakes[i];
-        const double left = first_left + tile_pitch_x * static_cast<double>(i % tile_columns);
-        const double top = box.top + tile_pitch_y * static_cast<double>(i / tile_columns);
+        const std::size_t across = i % tile_columns;
+        const std::size_t down = i / tile_columns;
+        const double left = first_left + tile_pitch_x * static_cast<double>(across);
+        const double top = box.top + tile_pitch_y * static_cast<double>(down);
         script.line("$image{} << EOD", i);
         for (std::size_t row = 0; row < report.height; ++row) {
             const auto first = mistake.pixels.begin() + static_cast<std::ptrdiff_t>(row * report.width);

@@ -1,7 +1,7 @@
 // Replay: what is visited, what each leaf gets, and what a graph can be asked twice.
 
 #include <cmath>
-#include <new>
+#include <functional>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -19,6 +19,13 @@ using expect::message;
 namespace {
 
 using Values = std::vector<double>;
+
+// An op whose rule only looks, and gives nothing.
+struct Watched {
+    static constexpr const char* name = "watched";
+    std::function<void(RuleContext&)>* look;
+    void operator()(RuleContext& context) const { (*look)(context); }
+};
 
 Tensor<double> vector_parameter(const xt::xarray<double>& values) { return parameter(values); }
 
@@ -95,24 +102,19 @@ TEST_CASE("a rule is told which inputs are wanted") {
             wants.push_back(context.wants(i));
         }
     };
-    struct Product {
-        static constexpr const char* name = "product";
-        std::function<void(RuleContext&)>* look;
-        void operator()(RuleContext& context) const { (*look)(context); }
-    };
     const auto a = parameter(1.0);
     const auto b = parameter(1.0);
     const Tensor<double> data = 1.0;
-    const auto product = [&] {
+    const auto watched = [&] {
         Tensor<double> y = Tensor<double>::uninitialized({});
         *y.fresh_data() = 1.0;
-        record(Product{&look}, y.body(), {{a}, {data}, {b}});
+        record(Watched{&look}, y.body(), {{a}, {data}, {b}});
         return y;
     };
-    product().backward();
+    watched().backward();
     CHECK(wants == std::vector<bool>{true, false, true});
     wants.clear();
-    (void)grad(product(), {b}, {.allow_unused = true});
+    (void)grad(watched(), {b}, {.allow_unused = true});
     CHECK(wants == std::vector<bool>{false, false, true});
 }
 

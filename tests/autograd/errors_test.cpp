@@ -25,7 +25,7 @@ static_assert(std::is_base_of_v<Error, ShapeError> && std::is_base_of_v<Error, G
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Two parameters that ops are to refuse; afterwards neither values nor the tape may have changed.
@@ -151,17 +151,17 @@ TEST_CASE("shapes can't be negative, nor larger than memory") {
 TEST_CASE("creation refuses what it can't make") {
     CHECK(message<ValueError>([] { (void)arange<double>(0.0, 1.0, 0.0); }).find("step must not be 0") != std::string::npos);
     CHECK_THROWS_AS((void)arange<double>(0.0, infinity), ValueError);
-    CHECK_THROWS_AS((void)arange<double>(nan), ValueError);
+    CHECK_THROWS_AS((void)arange<double>(not_a_number), ValueError);
     CHECK(message<ValueError>([] { (void)random::bernoulli<double>({2}, 1.5); }) ==
           "bernoulli: p is 1.5; a probability lies in [0, 1]");
-    CHECK_THROWS_AS((void)random::bernoulli<double>({2}, nan), ValueError);
+    CHECK_THROWS_AS((void)random::bernoulli<double>({2}, not_a_number), ValueError);
     CHECK(message<ValueError>([] { (void)random::uniform<double>({2}, 1.0, 0.0); }) ==
           "uniform: from 1 to 0; both must be finite, and the first no larger than the second");
-    CHECK_THROWS_AS((void)random::uniform<double>({2}, nan, 1.0), ValueError);
+    CHECK_THROWS_AS((void)random::uniform<double>({2}, not_a_number, 1.0), ValueError);
     CHECK_THROWS_AS((void)random::uniform<double>({2}, 0.0, infinity), ValueError);
     CHECK(message<ValueError>([] { (void)random::normal<double>({2}, 0.0, -1.0); }) ==
           "normal: mean 0, standard deviation -1; both must be finite, and the second not negative");
-    CHECK_THROWS_AS((void)random::normal<double>({2}, nan, 1.0), ValueError);
+    CHECK_THROWS_AS((void)random::normal<double>({2}, not_a_number, 1.0), ValueError);
 }
 
 TEST_CASE("item() of several elements, or of none, is an error") {

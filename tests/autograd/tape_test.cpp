@@ -19,6 +19,7 @@
 #include "expect.hpp"
 
 using namespace xtape;
+using expect::message;
 
 namespace {
 
@@ -43,6 +44,22 @@ void on_small_stack(std::function<void()> f) {
     REQUIRE(pthread_join(thread, nullptr) == 0);
     pthread_attr_destroy(&attributes);
 }
+
+// y = x, with a rule that holds a tensor, as a checkpoint's would.
+struct Holding {
+    static constexpr const char* name = "holding";
+    Tensor<double> held;
+    void operator()(RuleContext& context) const { context.give(0, context.gradient<double>()); }
+};
+
+struct SumOfSquares {
+    static constexpr const char* name = "sum_of_squares";
+    void operator()(RuleContext& context) const {
+        for (std::size_t i = 0; i < context.input_count(); ++i) {
+            context.give(i, 2.0 * context.gradient<double>() * context.input<double>(i));
+        }
+    }
+};
 
 // Chains that a recursion with the smallest of frames can't go down.
 constexpr int long_chain = 1'000'000;
@@ -102,11 +119,6 @@ TEST_CASE("a chain of gradients of gradients needs no stack") {
 }
 
 TEST_CASE("a chain whose rules hold tensors is taken apart without recursion") {
-    struct Holding {
-        static constexpr const char* name = "holding";
-        Tensor<double> held;
-        void operator()(RuleContext& context) const { context.give(0, context.gradient<double>()); }
-    };
     on_small_stack([] {
         const std::size_t nodes = tape().nodes();
         {
@@ -259,26 +271,13 @@ TEST_CASE("one node may have thousands of inputs; more than it can count are ref
     join(2'000);
     join(std::numeric_limits<std::uint16_t>::max());
     CHECK(tape().nodes() == before);
-    // One more than a node counts: it works, or a ValueError says so and nothing is recorded.
-    try {
-        join(std::numeric_limits<std::uint16_t>::max() + std::size_t{1});
-    } catch (const ValueError& error) {
-        CHECK(std::string(error.what()).find("concatenate") != std::string::npos);
-        CHECK(std::string(error.what()).find("65535") != std::string::npos);
-    }
+    CHECK(message<ValueError>([&] { join(std::numeric_limits<std::uint16_t>::max() + std::size_t{1}); }) ==
+          "concatenate: 65536 inputs are more than one op can record; join them in groups");
     CHECK(tape().nodes() == before);
 }
 
 TEST_CASE("a node may save hundreds of values") {
     constexpr std::size_t count = 300;  // more than a byte counts
-    struct SumOfSquares {
-        static constexpr const char* name = "sum_of_squares";
-        void operator()(RuleContext& context) const {
-            for (std::size_t i = 0; i < context.input_count(); ++i) {
-                context.give(i, 2.0 * context.gradient<double>() * context.input<double>(i));
-            }
-        }
-    };
     std::vector<Tensor<double>> xs;
     std::vector<RecordedInput> inputs;
     for (std::size_t i = 0; i < count; ++i) {

@@ -1,6 +1,9 @@
 // Layers against naive loops, and what they say of shapes that don't fit.
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -151,7 +154,7 @@ TEST_CASE("an MLP applies its activation after every layer but the last") {
 }
 
 TEST_CASE("Sequential applies its modules in order, and owns them") {
-    nn::Sequential<double> net(nn::ReLU<double>(), nn::Tanh<double>());
+    nn::Sequential<double> net{nn::ReLU<double>(), nn::Tanh<double>()};
     net.append(std::make_unique<nn::Sigmoid<double>>());
     const auto x = random::normal<double>({4});
     CHECK(elements(net(x)) == elements(sigmoid(tanh(relu(x)))));

@@ -1,5 +1,8 @@
 // Everything together: what a network, a loss and an optimiser can learn.
 
+#include <cstdint>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include <xtape/nn.hpp>

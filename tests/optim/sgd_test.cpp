@@ -1,7 +1,10 @@
 // SGD by hand, and what it refuses. Its trajectories against PyTorch's are in sgd_reference_test.
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -21,7 +24,7 @@ namespace {
 
 using Values = std::vector<double>;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Gives a parameter this gradient and no other.
@@ -236,12 +239,12 @@ TEST_CASE("an optimiser may be moved, and keeps its velocities") {
 TEST_CASE("options that are not allowed are refused by name, value and what is allowed") {
     const auto p = parameter(1.0);
     const auto refused = [&](SGDOptions options) { return message<ValueError>([&] { SGD<double>({p}, options); }); };
-    CHECK(refused({.lr = nan}) == "SGD: lr is nan; it must be finite and not negative");
+    CHECK(refused({.lr = not_a_number}) == "SGD: lr is nan; it must be finite and not negative");
     CHECK(refused({.lr = -0.1}) == "SGD: lr is -0.1; it must be finite and not negative");
     CHECK(refused({.lr = infinity}) == "SGD: lr is inf; it must be finite and not negative");
     CHECK(refused({.lr = 0.1, .momentum = -0.9}) == "SGD: momentum is -0.9; it must be finite and not negative");
-    CHECK(refused({.lr = 0.1, .momentum = nan}) == "SGD: momentum is nan; it must be finite and not negative");
-    CHECK(refused({.lr = 0.1, .dampening = nan}) == "SGD: dampening is nan; it must be finite");
+    CHECK(refused({.lr = 0.1, .momentum = not_a_number}) == "SGD: momentum is nan; it must be finite and not negative");
+    CHECK(refused({.lr = 0.1, .dampening = not_a_number}) == "SGD: dampening is nan; it must be finite");
     CHECK(refused({.lr = 0.1, .weight_decay = -1.0}) == "SGD: weight_decay is -1; it must be finite and not negative");
     CHECK(refused({.lr = 0.1, .nesterov = true}) == "SGD: nesterov needs momentum above 0 and dampening 0; they are 0 and 0");
     CHECK(refused({.lr = 0.1, .momentum = 0.9, .dampening = 0.5, .nesterov = true}) ==
@@ -269,7 +272,7 @@ TEST_CASE("a refused group changes nothing") {
     SGD<double> opt({p}, {.lr = 0.25});
     CHECK(message<ValueError>([&] { opt.add_group({q, p}, {.lr = 0.1}); }) ==
           "optimizer: parameter 1 of shape () is given twice; each may be in one group only");
-    CHECK_THROWS_AS(opt.add_group({q}, {.lr = nan}), ValueError);
+    CHECK_THROWS_AS(opt.add_group({q}, {.lr = not_a_number}), ValueError);
     CHECK_THROWS_AS(opt.add_group({}, {.lr = 0.1}), ValueError);
     CHECK(opt.groups().size() == 1);
     set_gradient(q, {1.0});
@@ -288,7 +291,7 @@ TEST_CASE("options that were made bad between steps are refused at the next, whi
     set_gradient(p, {1.0});
     set_gradient(q, {1.0});
     const auto saved = p * q;
-    opt.groups()[1].options.lr = nan;
+    opt.groups()[1].options.lr = not_a_number;
     CHECK(message<ValueError>([&] { opt.step(); }) == "SGD: lr is nan; it must be finite and not negative");
     CHECK(p.item() == 1.0);
     CHECK(q.item() == 1.0);
