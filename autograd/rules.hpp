@@ -114,9 +114,10 @@ struct Abs {
     static V forward(const V& x) {
         return abs(x);
     }
+    // At NaN it is abs(NaN), which by this rule is NaN to every order.
     template <class V>
     static V pullback(const V& g, const V& x, const V&) {
-        return select(is_greater(x, 0.0), g, select(is_less(x, 0.0), -g, strong(g, select(is_nan(x), x, 0.0))));
+        return select(is_greater(x, 0.0), g, select(is_less(x, 0.0), -g, strong(g, select(is_nan(x), abs(x), 0.0))));
     }
 };
 

@@ -200,10 +200,7 @@ Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Labels& labels) {
     const std::size_t classes = logits.shape()[1];
     check_labels("cross_entropy", labels, classes);
     Tensor<T> loss = Tensor<T>::uninitialized({samples});
-    kernels::active<T>().rows.logsumexp(logits.data(), raw(loss), samples, classes);
-    for (std::size_t i = 0; i < samples; ++i) {
-        raw(loss)[i] -= logits.data()[i * classes + static_cast<std::size_t>(labels.data()[i])];
-    }
+    kernels::active<T>().rows.cross_entropy(logits.data(), labels.data(), raw(loss), samples, classes);
     if (records(logits)) {
         record(LabelCrossEntropyRule<T>{labels}, loss.body(), {{logits, true}});
     }

@@ -102,56 +102,52 @@ HandwrittenMlp::HandwrittenMlp(std::vector<int> layers, int batch, float learnin
         const std::size_t bias = weight + round_up(inputs * outputs);
         parameter_count_ = bias + round_up(outputs);
         const std::size_t activations = static_cast<std::size_t>(batch) * outputs;
-        layers_.push_back({layers[i], layers[i + 1], weight, bias, make_buffer(activations), make_buffer(activations)});
+        layers_.push_back({layers[i], layers[i + 1], weight, bias, Buffer(activations), Buffer(activations)});
     }
     parameter_count_ = round_up(parameter_count_, tile);
-    parameters_ = make_buffer(parameter_count_);
-    gradients_ = make_buffer(parameter_count_);
-    velocities_ = make_buffer(parameter_count_);
+    parameters_.resize(parameter_count_);
+    gradients_.resize(parameter_count_);
+    velocities_.resize(parameter_count_);
 }
 
-HandwrittenMlp::Buffer HandwrittenMlp::make_buffer(std::size_t size) {
-    Buffer buffer(static_cast<float*>(::operator new[](round_up(size) * sizeof(float), std::align_val_t{64})));
-    std::fill_n(buffer.get(), round_up(size), 0.0f);
-    return buffer;
-}
-
-std::pair<std::span<float>, std::span<float>> HandwrittenMlp::part(const Buffer& block, std::size_t i) const {
+std::pair<std::span<float>, std::span<float>> HandwrittenMlp::part(Buffer& block, std::size_t i) const {
     const Layer& layer = layers_[i];
     const auto outputs = static_cast<std::size_t>(layer.outputs);
-    return {{block.get() + layer.weight, outputs * static_cast<std::size_t>(layer.inputs)},
-            {block.get() + layer.bias, outputs}};
+    return {{block.data() + layer.weight, outputs * static_cast<std::size_t>(layer.inputs)},
+            {block.data() + layer.bias, outputs}};
 }
 
 // output += inputs weightᵀ
-void HandwrittenMlp::multiply_forward(const Layer& layer, const float* inputs) {
+void HandwrittenMlp::multiply_forward(Layer& layer, const float* inputs) {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, batch_, layer.outputs, layer.inputs, 1.0f, inputs,
-                layer.inputs, parameters_.get() + layer.weight, layer.inputs, 1.0f, layer.output.get(), layer.outputs);
+                layer.inputs, parameters_.data() + layer.weight, layer.inputs, 1.0f, layer.output.data(),
+                layer.outputs);
 }
 
 // weight gradient = deltaᵀ inputs
 void HandwrittenMlp::multiply_weight_gradient(const Layer& layer, const float* inputs) {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer.outputs, layer.inputs, batch_, 1.0f, layer.delta.get(),
-                layer.outputs, inputs, layer.inputs, 0.0f, gradients_.get() + layer.weight, layer.inputs);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer.outputs, layer.inputs, batch_, 1.0f, layer.delta.data(),
+                layer.outputs, inputs, layer.inputs, 0.0f, gradients_.data() + layer.weight, layer.inputs);
 }
 
 // input gradient = delta weight
 void HandwrittenMlp::multiply_input_gradient(const Layer& layer, float* input_gradient) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch_, layer.inputs, layer.outputs, 1.0f, layer.delta.get(),
-                layer.outputs, parameters_.get() + layer.weight, layer.inputs, 0.0f, input_gradient, layer.inputs);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch_, layer.inputs, layer.outputs, 1.0f,
+                layer.delta.data(), layer.outputs, parameters_.data() + layer.weight, layer.inputs, 0.0f,
+                input_gradient, layer.inputs);
 }
 
 void HandwrittenMlp::forward(const float* inputs) {
-    for (const Layer& layer : layers_) {
+    for (Layer& layer : layers_) {
         const auto outputs = static_cast<std::size_t>(layer.outputs);
         for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) {
-            std::copy_n(parameters_.get() + layer.bias, outputs, layer.output.get() + i * outputs);
+            std::copy_n(parameters_.data() + layer.bias, outputs, layer.output.data() + i * outputs);
         }
         multiply_forward(layer, inputs);
         if (&layer != &layers_.back()) {
-            relu(layer.output.get(), static_cast<std::size_t>(batch_) * outputs);
+            relu(layer.output.data(), static_cast<std::size_t>(batch_) * outputs);
         }
-        inputs = layer.output.get();
+        inputs = layer.output.data();
     }
 }
 
@@ -159,20 +155,20 @@ void HandwrittenMlp::backward(const float* inputs) {
     const auto rows = static_cast<std::size_t>(batch_);
     for (std::size_t i = layers_.size(); i-- > 0;) {
         const Layer& layer = layers_[i];
-        multiply_weight_gradient(layer, i > 0 ? layers_[i - 1].output.get() : inputs);
-        column_sums(gradients_.get() + layer.bias, layer.delta.get(), rows, static_cast<std::size_t>(layer.outputs));
+        multiply_weight_gradient(layer, i > 0 ? layers_[i - 1].output.data() : inputs);
+        column_sums(gradients_.data() + layer.bias, layer.delta.data(), rows, static_cast<std::size_t>(layer.outputs));
         if (i > 0) {
-            const Layer& below = layers_[i - 1];
-            multiply_input_gradient(layer, below.delta.get());
-            relu_backward(below.delta.get(), below.output.get(), rows * static_cast<std::size_t>(below.outputs));
+            Layer& below = layers_[i - 1];
+            multiply_input_gradient(layer, below.delta.data());
+            relu_backward(below.delta.data(), below.output.data(), rows * static_cast<std::size_t>(below.outputs));
         }
     }
 }
 
 float HandwrittenMlp::differentiate(const float* inputs, const int* labels) {
     forward(inputs);
-    const Layer& last = layers_.back();
-    const float loss = cross_entropy(last.delta.get(), last.output.get(), labels, static_cast<std::size_t>(batch_),
+    Layer& last = layers_.back();
+    const float loss = cross_entropy(last.delta.data(), last.output.data(), labels, static_cast<std::size_t>(batch_),
                                      static_cast<std::size_t>(last.outputs));
     backward(inputs);
     return loss;
@@ -180,25 +176,26 @@ float HandwrittenMlp::differentiate(const float* inputs, const int* labels) {
 
 float HandwrittenMlp::differentiate(const float* inputs, const float* targets) {
     forward(inputs);
-    const Layer& last = layers_.back();
-    const float loss = mean_squared_error(last.delta.get(), last.output.get(), targets,
-                                          static_cast<std::size_t>(batch_ * last.outputs));
+    Layer& last = layers_.back();
+    const float loss = mean_squared_error(last.delta.data(), last.output.data(), targets,
+                                          static_cast<std::size_t>(batch_) * static_cast<std::size_t>(last.outputs));
     backward(inputs);
     return loss;
 }
 
 void HandwrittenMlp::update() {
-    momentum_step(parameters_.get(), velocities_.get(), gradients_.get(), parameter_count_, learning_rate_, momentum_);
+    momentum_step(parameters_.data(), velocities_.data(), gradients_.data(), parameter_count_, learning_rate_,
+                  momentum_);
 }
 
 void HandwrittenMlp::products_only(const float* inputs) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        multiply_forward(layers_[i], i > 0 ? layers_[i - 1].output.get() : inputs);
+        multiply_forward(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
     }
     for (std::size_t i = layers_.size(); i-- > 0;) {
-        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.get() : inputs);
+        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
         if (i > 0) {
-            multiply_input_gradient(layers_[i], layers_[i - 1].delta.get());
+            multiply_input_gradient(layers_[i], layers_[i - 1].delta.data());
         }
     }
 }

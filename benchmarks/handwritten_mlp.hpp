@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace xtape::bench {
@@ -41,12 +41,17 @@ public:
     [[nodiscard]] double flops() const;
 
 private:
-    struct Free {
-        void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+    template <class T>
+    struct Aligned {
+        using value_type = T;
+        Aligned() = default;
+        template <class U>
+        Aligned(const Aligned<U>&) {}
+        T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+        void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
+        friend bool operator==(Aligned, Aligned) { return true; }
     };
-    using Buffer = std::unique_ptr<float[], Free>;
-    /// Zeros, 64-byte aligned.
-    static Buffer make_buffer(std::size_t size);
+    using Buffer = std::vector<float, Aligned<float>>;
 
     struct Layer {
         int inputs;
@@ -57,8 +62,8 @@ private:
         Buffer delta;   // the loss's gradient by it
     };
 
-    std::pair<std::span<float>, std::span<float>> part(const Buffer& block, std::size_t i) const;
-    void multiply_forward(const Layer& layer, const float* inputs);
+    std::pair<std::span<float>, std::span<float>> part(Buffer& block, std::size_t i) const;
+    void multiply_forward(Layer& layer, const float* inputs);
     void multiply_weight_gradient(const Layer& layer, const float* inputs);
     void multiply_input_gradient(const Layer& layer, float* input_gradient);
     void forward(const float* inputs);

@@ -190,7 +190,7 @@ inline Tensor operator+(const Tensor& x, const Tensor& y) {
 inline Tensor operator*(const Tensor& x, const Tensor& y) {
     static constexpr auto times = [](auto& a, auto& b) { return Tensor(a.size).filled(a, b, std::multiplies()); };
     static constexpr Op op{
-        "*", [](const Node& n, Tensor g) {
+        "*", [](const Node& n, Tensor g) {  // NOLINT(performance-unnecessary-value-param): the table's type
             const auto [a, b] = n.inputs;
             return std::array{a->wanted ? times(g.node(), *b) : Tensor(), b->wanted ? times(g.node(), *a) : Tensor()};
         }};

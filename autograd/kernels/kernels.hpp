@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <xtape/autograd/rules.hpp>
 
@@ -61,7 +62,9 @@ struct RowKernels {
     void (*logsumexp)(const T* x, T* lse, std::size_t rows, std::size_t columns);
     /// y[i][j] = exp(x[i][j]) / sum over j
     void (*softmax)(const T* x, T* y, std::size_t rows, std::size_t columns, Infinite infinite);
-    /// out[i][j] = or += g[i] softmax(x)[i][j]
+    /// loss[i] = -log softmax(x)[i][labels[i]], exact however large x is
+    void (*cross_entropy)(const T* x, const std::int64_t* labels, T* loss, std::size_t rows, std::size_t columns);
+    /// out[i][j] = or += g[i] softmax(x)[i][j], 0 where g[i] is
     void (*scaled_softmax)(const T* x, const T* g, T* out, std::size_t rows, std::size_t columns, bool add);
     /// out = or += y (g - sum over j of g y)
     void (*softmax_backward)(const T* g, const T* y, T* out, std::size_t rows, std::size_t columns, bool add);

@@ -50,7 +50,8 @@ struct Lane {
     friend Lane operator-(Lane a, Lane b) { return Lane(a.v - b.v); }
     friend Lane operator*(Lane a, Lane b) { return Lane(a.v * b.v); }
     friend Lane operator/(Lane a, Lane b) { return Lane(a.v / b.v); }
-    friend Lane operator-(Lane a) { return Lane(-a.v); }
+    // Not -a.v, which is +0 at +0 in xsimd 8.1 on AVX-512.
+    friend Lane operator-(Lane a) { return Lane(T(-0.0)) - a; }
     friend Lane operator+(double a, Lane b) { return Lane(T(a)) + b; }
     friend Lane operator-(double a, Lane b) { return Lane(T(a)) - b; }
     friend Lane operator*(double a, Lane b) { return Lane(T(a)) * b; }
@@ -74,8 +75,22 @@ struct Lane {
 
     friend Lane abs(Lane x) { return Lane(xsimd::abs(x.v)); }
     friend Lane sqrt(Lane x) { return Lane(xsimd::sqrt(x.v)); }
-    friend Lane exp(Lane x) { return Lane(xsimd::exp(x.v)); }
-    friend Lane log(Lane x) { return Lane(xsimd::log(x.v)); }
+    // xsimd 8.1's exp is infinite early, and 0 for results below the smallest normal number: far out, the square of exp(x / 2).
+    friend Lane exp(Lane x) {
+        const auto far = xsimd::abs(x.v) > Batch(T(sizeof(T) == sizeof(float) ? 87 : 708));
+        const Batch y = xsimd::exp(xsimd::select(far, x.v * Batch(T(0.5)), x.v));
+        return Lane(xsimd::select(far, y * y, y));
+    }
+    // xsimd 8.1's log of a double below the smallest normal number is wrong: there log(2⁵⁴ x) - 54 log 2.
+    friend Lane log(Lane x) {
+        if constexpr (sizeof(T) == sizeof(float)) {
+            return Lane(xsimd::log(x.v));
+        } else {
+            const auto tiny = x.v < Batch(__DBL_MIN__);
+            const Batch y = xsimd::log(xsimd::select(tiny, x.v * Batch(0x1p54), x.v));
+            return Lane(xsimd::select(tiny, y - Batch(37.429947750237047), y));
+        }
+    }
     friend Lane sin(Lane x) { return Lane(xsimd::sin(x.v)); }
     friend Lane cos(Lane x) { return Lane(xsimd::cos(x.v)); }
     friend Lane tanh(Lane x) { return Lane(xsimd::tanh(x.v)); }

@@ -60,6 +60,12 @@ T log_of(T x) {
 template <class T>
 constexpr T infinity = static_cast<T>(__builtin_inf());
 
+// The sum over j of exp(x[j] - shift).
+template <class T>
+T shifted_total(const T* x, size_t n, T shift) {
+    return sum_row<T>(n, [=](auto load, auto) { return exp(load(x) - Lane<T>(shift)); });
+}
+
 // Shifted by the row's largest, so that nothing overflows; an infinite largest is the result.
 template <class T>
 T row_logsumexp(const T* x, size_t n) {
@@ -67,7 +73,7 @@ T row_logsumexp(const T* x, size_t n) {
     if (largest == infinity<T> || largest == -infinity<T>) {
         return largest;
     }
-    return largest + log_of(sum_row<T>(n, [=](auto load, auto) { return exp(load(x) - Lane<T>(largest)); }));
+    return largest + log_of(shifted_total(x, n, largest));
 }
 
 template <class T>
@@ -106,13 +112,23 @@ void softmax(const T* x, T* y, size_t rows, size_t columns, kernels::Infinite in
     }
 }
 
+// By the largest and the rest apart, since their sum would round the small one's digits away.
+template <class T>
+void cross_entropy(const T* x, const int64_t* labels, T* loss, size_t rows, size_t columns) {
+    for (size_t i = 0; i < rows; ++i, x += columns) {
+        const T largest = largest_of(x, columns);
+        loss[i] = (largest - x[labels[i]]) + log_of(shifted_total(x, columns, largest));
+    }
+}
+
 template <class T>
 void scaled_softmax(const T* x, const T* g, T* out, size_t rows, size_t columns, bool add) {
     for (size_t i = 0; i < rows; ++i, x += columns, out += columns) {
-        const Lane<T> lse(row_logsumexp(x, columns));
-        const Lane<T> scale(g[i]);
+        const T largest = largest_of(x, columns);
+        const Lane<T> shift(largest);
+        const Lane<T> scale(g[i] == T(0) ? T(0) : g[i] / shifted_total(x, columns, largest));
         for_each_lane<T>(columns, [=](auto load, auto store) {
-            const Lane<T> gradient = strong_product(scale, exp(load(x) - lse));
+            const Lane<T> gradient = strong_product(scale, exp(load(x) - shift));
             store(add ? load(out) + gradient : gradient, out);
         });
     }
@@ -135,7 +151,7 @@ void log_softmax(const T* x, T* y, size_t rows, size_t columns) {
         // Both shifts apart: log_softmax of (1e4, 0) must not lose the small one's digits to the large.
         const T largest = largest_of(x, columns);
         const Lane<T> shift(largest);
-        const Lane<T> log_total(log_of(sum_row<T>(columns, [=](auto load, auto) { return exp(load(x) - shift); })));
+        const Lane<T> log_total(log_of(shifted_total(x, columns, largest)));
         for_each_lane<T>(columns, [=](auto load, auto store) { store((load(x) - shift) - log_total, y); });
     }
 }
@@ -155,7 +171,8 @@ void log_softmax_backward(const T* g, const T* y, T* out, size_t rows, size_t co
 
 template <class T>
 kernels::RowKernels<T> row_kernels() {
-    return {logsumexp<T>, softmax<T>, scaled_softmax<T>, softmax_backward<T>, log_softmax<T>, log_softmax_backward<T>};
+    return {logsumexp<T>,        softmax<T>,     cross_entropy<T>,       scaled_softmax<T>,
+            softmax_backward<T>, log_softmax<T>, log_softmax_backward<T>};
 }
 template kernels::RowKernels<float> row_kernels<float>();
 template kernels::RowKernels<double> row_kernels<double>();
