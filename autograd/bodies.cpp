@@ -25,6 +25,10 @@ Ref<Body> make(DType dtype, const Shape& shape, Ref<Storage> storage, Ref<Node> 
     return Ref<Body>::adopt(body);
 }
 
+Ref<Body> alias(const Ref<Body>& body, bool in_graph) {
+    return make(body->dtype, body->shape, body->storage, in_graph ? body->node : Ref<Node>());
+}
+
 Ref<Body> allocate(DType dtype, const Shape& shape) {
     const std::size_t count = element_count(shape);
     if (count > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / sizeof(double) - 1024) {

@@ -6,6 +6,8 @@
 namespace xtape::bodies {
 
 [[nodiscard]] Ref<Body> make(DType dtype, const Shape& shape, Ref<Storage> storage, Ref<Node> node = {});
+/// Another handle's body on the same value, in the graph if asked: so that no leaf's body becomes its own gradient.
+[[nodiscard]] Ref<Body> alias(const Ref<Body>& body, bool in_graph);
 /// Of this shape, elements uninitialised.
 [[nodiscard]] Ref<Body> allocate(DType dtype, const Shape& shape);
 [[nodiscard]] Ref<Body> copy(const Body& body);

@@ -90,6 +90,7 @@ public:
     }
 
     [[nodiscard]] bool creates_graph() const noexcept { return options_.create_graph; }
+    [[nodiscard]] bool keeps_graph() const noexcept { return options_.retain_graph || options_.create_graph; }
     [[nodiscard]] bool wants(const Node* node) const noexcept {
         return node != nullptr && (!restricted_ || entries_[table_.find(node, entries_)].wanted);
     }
@@ -114,6 +115,11 @@ private:
     void restrict_to(std::span<const Ref<Body>> wanted);
     std::uint32_t add_entry(Node* node);
     static void check_replayable(Node& node);
+    static void release(Node& node) noexcept {
+        node.released = true;
+        node.release_saved();
+    }
+    void replay_all();
     static void call_hooks(Entry& entry);
     void replay_node(Entry& entry);
 
@@ -223,7 +229,7 @@ void Replay::call_hooks(Entry& entry) {
             throw ShapeError(fmt::format("hook on '{}': it must return a gradient of shape {}, but returned {}", entry.node->op->name,
                                          to_string(entry.node->shape), replaced ? to_string(replaced->shape) : "an empty tensor"));
         }
-        entry.gradient = std::move(replaced);
+        entry.gradient = replaced->is_parameter ? bodies::alias(replaced, true) : std::move(replaced);
     }
 }
 
@@ -235,19 +241,35 @@ void Replay::replay_node(Entry& entry) {
     if (!entry.replayed) {
         return;
     }
+    if (node.released) {
+        check_replayable(node);  // a hook replayed it meanwhile: throws
+    }
     if (entry.gradient) {
         RuleContext context(node, *this, entry.captured ? entry.gradient : std::move(entry.gradient));
         node.op->rule(context);
     }
-    if (!options_.retain_graph && !options_.create_graph) {
-        node.released = true;
-        node.release_saved();
+    if (!keeps_graph()) {
+        release(node);
     }
 }
 
 void Replay::run(Ref<Body> seed) {
-    const RecordingIs recording(options_.create_graph);
     entries_.front().gradient = std::move(seed);
+    const RecordingIs recording(options_.create_graph);
+    try {
+        replay_all();
+    } catch (...) {
+        // What a half-run replay has not released would be replayed as if it were whole: all of it counts as spent.
+        for (const std::uint32_t index : order_) {
+            if (entries_[index].replayed && !keeps_graph()) {
+                release(*entries_[index].node);
+            }
+        }
+        throw;
+    }
+}
+
+void Replay::replay_all() {
     for (const std::uint32_t index : order_) {
         if (entries_[index].wanted) {
             replay_node(entries_[index]);
@@ -339,16 +361,16 @@ void* RuleContext::accumulator_data(std::size_t input, bool in_place, bool& add)
     return slot->storage->data();
 }
 
-void replay_into_leaves(const Ref<Body>& output, Ref<Body> seed, BackwardOptions options) {
+void replay_into_leaves(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options) {
     Replay replay(output->node.get(), options);
-    replay.run(std::move(seed));
+    replay.run(bodies::alias(seed, options.create_graph));
     replay.commit_to_leaves();
 }
 
-std::vector<Ref<Body>> replay_for(const Ref<Body>& output, Ref<Body> seed, BackwardOptions options,
+std::vector<Ref<Body>> replay_for(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options,
                                   std::span<const Ref<Body>> wanted) {
     Replay replay(output->node.get(), options, wanted);
-    replay.run(std::move(seed));
+    replay.run(bodies::alias(seed, options.create_graph));
     std::vector<Ref<Body>> gradients;
     gradients.reserve(wanted.size());
     for (const Ref<Body>& body : wanted) {

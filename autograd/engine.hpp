@@ -96,10 +96,10 @@ private:
 };
 
 /// Replays the tape behind `output` from `seed` and adds what arrives into the leaves' gradients.
-void replay_into_leaves(const Ref<Body>& output, Ref<Body> seed, BackwardOptions options);
+void replay_into_leaves(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options);
 
 /// Replays the tape behind `output` from `seed` and returns the gradients by `wanted`, null where `output` does not depend on one.
-[[nodiscard]] std::vector<Ref<Body>> replay_for(const Ref<Body>& output, Ref<Body> seed, BackwardOptions options,
+[[nodiscard]] std::vector<Ref<Body>> replay_for(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options,
                                                 std::span<const Ref<Body>> wanted);
 
 }  // namespace xtape

@@ -44,7 +44,7 @@ struct Saved {
     Ref<Storage> storage;
     Shape shape;
     std::uint32_t version;  // of the leaf it came from, when it was saved
-    std::int16_t input;     // which input it is; -1: the node's own output
+    std::int32_t input;     // which input it is; -1: the node's own output
 };
 
 using HookFunction = std::function<Ref<Body>(const Ref<Body>&)>;
@@ -55,7 +55,7 @@ using Hooks = std::vector<std::shared_ptr<HookFunction>>;
 struct Node {
     RefCount refs;
     std::uint16_t input_count;
-    std::uint8_t saved_count;
+    std::uint16_t saved_count;
     bool released = false;  // replayed, and what it saved is gone
     DType dtype;            // of its output
     std::uint32_t block_bytes;

@@ -78,6 +78,8 @@ enum class DType : std::uint8_t { f32, f64 };
 template <class T>
 inline constexpr DType dtype_of = sizeof(T) == sizeof(float) ? DType::f32 : DType::f64;
 
+class Tape;
+
 /// A buffer of numbers and the count of those who hold it. Small ones lie beside their header, others 64-byte aligned.
 struct Storage {
     RefCount refs;
@@ -99,6 +101,8 @@ struct Storage {
     [[nodiscard]] void* data() noexcept {
         return reinterpret_cast<std::byte*>(this) + (is_small() ? small_offset : large_offset);
     }
+    /// The tape that a saved buffer is counted on; only a large buffer has room for it beside its header.
+    [[nodiscard]] Tape*& counted_on() noexcept { return *reinterpret_cast<Tape**>(reinterpret_cast<std::byte*>(this) + small_offset); }
     friend void destroy(Storage* storage) noexcept { memory::deallocate(storage, storage->block_bytes); }
 };
 static_assert(sizeof(Storage) == Storage::small_offset);

@@ -81,10 +81,14 @@ void save(Node& node, Saved* where, const Body& body, int input) {
     if (body.is_parameter && input >= 0) {
         version = static_cast<LeafNode*>(body.node.get())->version.load(std::memory_order_relaxed);
     }
-    new (where) Saved{body.storage, body.shape, version, static_cast<std::int16_t>(input)};
+    new (where) Saved{body.storage, body.shape, version, input};
     // Only a large buffer is worth two atomic operations to know whether another node keeps it too.
-    if (body.storage->is_small() || body.storage->saved.fetch_add(1, std::memory_order_relaxed) == 0) {
-        TapeAccess::add(TapeAccess::bytes(*node.tape), body.storage->block_bytes);
+    Storage& storage = *body.storage;
+    if (storage.is_small()) {
+        TapeAccess::add(TapeAccess::bytes(*node.tape), storage.block_bytes);
+    } else if (storage.saved.fetch_add(1, std::memory_order_acq_rel) == 0) {
+        storage.counted_on() = node.tape;
+        TapeAccess::add(TapeAccess::bytes(*node.tape), storage.block_bytes);
     }
 }
 
@@ -145,8 +149,10 @@ std::mutex& leaf_mutex() noexcept {
 void Node::release_saved() noexcept {
     for (Saved& value : saved()) {
         if (value.storage) {
-            if (value.storage->is_small() || value.storage->saved.fetch_sub(1, std::memory_order_relaxed) == 1) {
-                TapeAccess::remove(*tape, TapeAccess::bytes(*tape), value.storage->block_bytes);
+            Storage& storage = *value.storage;
+            Tape* counted = storage.is_small() ? tape : storage.counted_on();
+            if (storage.is_small() || storage.saved.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+                TapeAccess::remove(*counted, TapeAccess::bytes(*counted), storage.block_bytes);
             }
             value.storage.reset();
         }
@@ -183,7 +189,7 @@ Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inp
     Node* node = new (memory::allocate(bytes)) Node;
     Tape& here = tape();
     node->input_count = static_cast<std::uint16_t>(inputs.size());
-    node->saved_count = static_cast<std::uint8_t>(saved_count);
+    node->saved_count = static_cast<std::uint16_t>(saved_count);
     node->dtype = output.dtype;
     node->block_bytes = static_cast<std::uint32_t>(bytes);
     node->op = &op;

@@ -82,6 +82,7 @@ T Tensor<T>::item() const {
 
 template <class T>
 T* Tensor<T>::fresh_data() const {
+    (void)body();
     if (!bodies::is_sole_owner(body_)) {
         throw GraphError("fresh_data: the elements are shared with other handles, views or the tape; use assign");
     }
@@ -108,7 +109,7 @@ void Tensor<T>::backward(const Tensor& seed, BackwardOptions options) const {
         throw ShapeError(fmt::format("backward: the seed has shape {} and the tensor {}; they must be the same", to_string(seed.shape()),
                                      to_string(shape())));
     }
-    replay_into_leaves(body_, options.create_graph ? seed.ref() : seed.detach().ref(), options);
+    replay_into_leaves(body_, seed.ref(), options);
 }
 
 template <class T>

@@ -34,7 +34,7 @@ std::vector<Tensor<T>> grad(const Tensor<T>& y, std::span<const Tensor<T>> xs, c
     std::vector<Ref<Body>> gradients(xs.size());
     if (y.requires_grad()) {
         Tensor<T> seed = has_seed ? options.seed : ones<T>(y.shape());
-        gradients = replay_for(y.ref(), options.create_graph ? seed.ref() : seed.detach().ref(),
+        gradients = replay_for(y.ref(), seed.ref(),
                                {.retain_graph = options.retain_graph, .create_graph = options.create_graph}, wanted);
     }
     std::vector<Tensor<T>> results;

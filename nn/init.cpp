@@ -94,6 +94,9 @@ void xavier_normal(const Tensor<T>& weight, double gain) {
 template <class T>
 void orthogonal(const Tensor<T>& weight, double gain) {
     (void)fans_of("orthogonal", weight);
+    if (!std::isfinite(gain)) {
+        throw ValueError(fmt::format("orthogonal: gain is {}; it must be finite", gain));
+    }
     const std::size_t rows = weight.shape()[0];
     const std::size_t columns = weight.size() / std::max<std::size_t>(rows, 1);
     const std::size_t count = std::min(rows, columns);

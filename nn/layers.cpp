@@ -76,8 +76,11 @@ Tensor<T> Flatten<T>::forward(const Tensor<T>& x) {
     if (x.dimension() == 0) {
         throw ShapeError("Flatten: a 0-dimensional tensor has no samples to keep apart");
     }
-    const std::size_t samples = x.shape()[0];
-    return reshape(x, Axes{samples, samples == 0 ? std::size_t{0} : x.size() / samples});
+    std::size_t features = 1;
+    for (std::size_t axis = 1; axis < x.dimension(); ++axis) {
+        features *= x.shape()[axis];
+    }
+    return reshape(x, Axes{x.shape()[0], features});
 }
 
 template <class T>

@@ -145,7 +145,7 @@ TEST_CASE("shapes can't be negative, nor larger than memory") {
           "shape (1099511627776, 1099511627776) has more elements than memory has addresses");
     CHECK_THROWS_AS((void)broadcast_to(Tensor<double>(1.0), {half, half}), ValueError);
     CHECK_THROWS_AS((void)reshape(Tensor<double>(1.0), {std::int64_t{1} << 40, std::int64_t{1} << 40}), Error);
-    CHECK_THROWS_AS((void)(zeros<double>({std::size_t{1} << 62, 0}) + zeros<double>({1, 0})), Error);
+    CHECK_NOTHROW((void)zeros<double>({half, half, 0}));
 }
 
 TEST_CASE("creation refuses what it can't make") {

@@ -79,12 +79,13 @@ TEST_CASE("what a hook returns takes the gradient's place") {
 TEST_CASE("under create_graph what a hook does is recorded and differentiated") {
     const auto x = parameter(2.0);
     const auto h = x * x;
-    h.register_hook([](const Tensor<double>& g) {
+    Hook hook = h.register_hook([](const Tensor<double>& g) {
         CHECK(is_recording());
         return g * g;
     });
     const auto g = grad(h * h, {x}, {.create_graph = true})[0];  // (2 h)² · 2 x = 8 x⁵
     CHECK(g.item() == 8.0 * 32.0);
+    hook.remove();
     CHECK(grad(g, {x})[0].item() == 40.0 * 16.0);
 }
 

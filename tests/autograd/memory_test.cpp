@@ -214,12 +214,28 @@ TEST_CASE("a thread that ends leaves nothing behind") {
     CHECK(memory::reserved_bytes() == before);
 }
 
+TEST_CASE("a thread that only frees leaves nothing behind either") {
+    release_cached_memory();
+    const std::size_t before = memory::reserved_bytes();
+    for (int round = 0; round < 50; ++round) {
+        std::vector<Tensor<double>> made;
+        for (std::size_t n = 0; n < 2000; n += 5) {
+            made.push_back(zeros<double>({n}));
+        }
+        std::thread([&] { made.clear(); }).join();
+    }
+    release_cached_memory();
+    CHECK(memory::reserved_bytes() == before);
+}
+
 TEST_CASE("a thread whose thread-local objects make tensors as they die leaves nothing behind") {
     struct MakesTensors {
         Tensor<double> kept;
         ~MakesTensors() {
-            const auto x = parameter(full<double>({100}, 2.0));
-            sum(x * x).backward();
+            for (std::size_t n = 1; n < 2000; n += 17) {  // of all small sizes
+                const auto x = parameter(full<double>({n}, 2.0));
+                sum(x * x).backward();
+            }
             kept = Tensor<double>();
         }
     };

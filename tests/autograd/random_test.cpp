@@ -141,6 +141,28 @@ TEST_CASE("uniform has the moments of its distribution and keeps to [low, high)"
     CHECK(m.kurtosis == doctest::Approx(1.8).epsilon(0.02));
 }
 
+TEST_CASE("what rounds up to the upper bound is drawn again") {
+    constexpr std::uint64_t seed = 2278;
+    constexpr std::size_t at = 874;
+    Stream stream(seed, random::stream_id("uniform"));
+    for (std::size_t i = 0; i < at; ++i) {
+        (void)stream.uniform();
+    }
+    const double close = stream.uniform();
+    CHECK(close < 1.0);
+    CHECK(static_cast<float>(close) == 1.0F);
+    random::seed(seed);
+    for (const float v : elements(random::uniform<float>({at + 100}))) {
+        CHECK(v < 1.0F);
+    }
+    // Where T has no number between the bounds.
+    CHECK(Stream(1).uniform<float>(1.0, 1.0 + 1e-12) == 1.0F);
+    CHECK(Stream(1).uniform<double>(1.0, 1.0) == 1.0);
+    for (int i = 0; i < 100; ++i) {
+        CHECK(stream.uniform<float>(1.0, 1.0 + 0x1p-23) == 1.0F);
+    }
+}
+
 TEST_CASE("uniform fills its range evenly") {
     random::seed(4);
     std::vector<double> bins(100);

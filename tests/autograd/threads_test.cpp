@@ -1,10 +1,12 @@
 // Any thread may record; graphs may cross threads; separate graphs may be replayed at the same time into shared leaves.
 // Also run under ThreadSanitizer (preset tsan).
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <latch>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -236,11 +238,12 @@ TEST_CASE("a thread's tape is as good as new when a later thread gets it") {
 }
 
 TEST_CASE("a tape serves one thread at a time, also while a thread's thread-local tensors die") {
+    constexpr int others = 32;  // more than there are tapes of threads that ended
     struct Shared {
-        std::latch ended{1};    // the first thread has begun to destroy its thread-local objects
-        std::latch compared{1}; // the second has looked at its tape
+        std::latch ended{1};           // the first thread has begun to destroy its thread-local objects
+        std::latch compared{others};   // the others have looked at their tapes
         Tape* first = nullptr;
-        Tape* second = nullptr;
+        std::vector<Tape*> tapes = std::vector<Tape*>(others);
     };
     Shared shared;
     struct Holder {
@@ -262,14 +265,20 @@ TEST_CASE("a tape serves one thread at a time, also while a thread's thread-loca
         (void)tape();
     });
     shared.ended.wait();
-    std::thread second([&] {
-        shared.second = &tape();
-        shared.compared.count_down();
-    });
+    std::vector<std::thread> threads;
+    for (Tape*& taken : shared.tapes) {
+        threads.emplace_back([&] {
+            taken = &tape();
+            shared.compared.arrive_and_wait();  // all are alive at once
+        });
+    }
     first.join();
-    second.join();
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
     CHECK(shared.first != nullptr);
-    CHECK(shared.first != shared.second);
+    CHECK(std::ranges::count(shared.tapes, shared.first) == 0);
+    CHECK(std::set<Tape*>(shared.tapes.begin(), shared.tapes.end()).size() == others);
 }
 
 TEST_CASE("long graphs are destroyed on several threads at once") {

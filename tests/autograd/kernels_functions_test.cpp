@@ -1,0 +1,146 @@
+// How accurate the elementwise functions are over their whole domain, in units in the last place, against the C++
+// library in a wider precision. xsimd's functions are good where it matters and wrong in places: what is used of them
+// is held here.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "kernel_reading.hpp"
+
+using namespace xtape;
+using one_by_one::Wider;
+
+namespace {
+
+/// Random numbers whose magnitudes are spread evenly over the exponents of [smallest, largest], and many near the ends;
+/// of both signs if asked for.
+template <class T>
+std::vector<T> spread(T smallest, T largest, bool both_signs) {
+    std::vector<T> values = {T(1), T(0.5), smallest, smallest, std::nextafter(smallest, largest)};
+    for (T near = largest; values.size() < 100; near = std::nextafter(near, T(0))) {
+        values.insert(values.end(), 2, near);
+    }
+    for (T near = largest; near > T(0.9) * largest; near -= largest / T(1e4)) {
+        values.insert(values.end(), 2, near);
+    }
+    const double low = std::log(static_cast<double>(smallest));
+    const double high = std::log(static_cast<double>(largest));
+    unsigned state = 1;
+    for (int i = 0; i < 20000; ++i) {
+        state = state * 1664525U + 1013904223U;
+        const double at = low + (high - low) * (static_cast<double>(state) / 4294967296.0);
+        values.push_back(std::clamp(static_cast<T>(std::exp(at)), smallest, largest));
+    }
+    if (both_signs) {
+        for (std::size_t i = 0; i < values.size(); i += 2) {
+            values[i] = -values[i];
+        }
+    }
+    return values;
+}
+
+/// The distance in units in the last place of T at `exact`, which below the smallest normal number stay as they are
+/// there.
+template <class T>
+double ulps(T got, Wider<T> exact) {
+    const auto rounded = static_cast<T>(exact);
+    if (std::isinf(rounded) || std::isinf(got) || std::isnan(got)) {
+        return got == rounded ? 0.0 : HUGE_VAL;
+    }
+    const T magnitude = std::max(std::abs(rounded), std::numeric_limits<T>::min());
+    const T ulp = std::nextafter(magnitude, std::numeric_limits<T>::infinity()) - magnitude;
+    return static_cast<double>(std::abs(static_cast<Wider<T>>(got) - exact) / static_cast<Wider<T>>(ulp));
+}
+
+template <class Rule, class T, class F>
+void check_accuracy(const std::vector<T>& x, F exact, double allowed) {
+    std::vector<T> y(x.size());
+    kernels::unary<Rule, T>().forward(x.data(), y.data(), x.size());
+    double worst = 0;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const double error = ulps(y[i], exact(static_cast<Wider<T>>(x[i])));
+        if (error > worst) {
+            worst = error;
+            at = i;
+        }
+    }
+    INFO(std::string(Rule::name), std::string(sizeof(T) == sizeof(float) ? " in float" : " in double"));
+    CHECK_MESSAGE(worst <= allowed, worst, " ulps at ", x[at], ": ", y[at], ", not ",
+                  static_cast<double>(exact(x[at])));
+}
+
+template <class T>
+void check_functions() {
+    using W = Wider<T>;
+    using Limits = std::numeric_limits<T>;
+    const T tiny = Limits::denorm_min();
+    const T greatest_exponent = std::log(Limits::max());
+    check_accuracy<Exp>(
+        spread<T>(tiny, greatest_exponent, true), [](W x) { return std::exp(x); }, 3);
+    check_accuracy<Exp>(
+        spread<T>(T(1), -std::log(tiny), true), [](W x) { return std::exp(x); }, 3);
+    check_accuracy<Log>(
+        spread<T>(tiny, Limits::max(), false), [](W x) { return std::log(x); }, 3);
+    check_accuracy<Log>(
+        spread<T>(T(0.5), T(2), false), [](W x) { return std::log(x); }, 3);
+    check_accuracy<Sqrt>(
+        spread<T>(tiny, Limits::max(), false), [](W x) { return std::sqrt(x); }, 1);
+    check_accuracy<Square>(
+        spread<T>(tiny, Limits::max(), true), [](W x) { return x * x; }, 1);
+    check_accuracy<Tanh>(
+        spread<T>(tiny, Limits::max(), true), [](W x) { return std::tanh(x); }, 3);
+    check_accuracy<Sin>(
+        spread<T>(tiny, T(1e5), true), [](W x) { return std::sin(x); }, 3);
+    check_accuracy<Cos>(
+        spread<T>(tiny, T(1e5), true), [](W x) { return std::cos(x); }, 3);
+    check_accuracy<Sigmoid>(
+        spread<T>(tiny, -std::log(Limits::min()), true), [](W x) { return 1 / (1 + std::exp(-x)); }, 5);
+    check_accuracy<Relu>(
+        spread<T>(tiny, Limits::max(), true), [](W x) { return std::max(x, W(0)); }, 0);
+    check_accuracy<Abs>(
+        spread<T>(tiny, Limits::max(), true), [](W x) { return std::abs(x); }, 0);
+}
+
+template <class T>
+void check_pow() {
+    const std::vector<T> a = spread<T>(std::numeric_limits<T>::denorm_min(), std::numeric_limits<T>::max(), false);
+    std::vector<T> b = spread<T>(T(1e-3), T(20), true);
+    std::vector<T> y(a.size());
+    std::rotate(b.begin(), b.begin() + 777, b.end());
+    kernels::binary<Pow, T>().forward(a.data(), b.data(), y.data(), a.size(), {1, 1});
+    double worst = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, ulps(y[i], std::pow(static_cast<Wider<T>>(a[i]), static_cast<Wider<T>>(b[i]))));
+    }
+    CHECK(worst <= 1.5);
+}
+
+}  // namespace
+
+TEST_CASE("functions are within a few units in the last place over their whole domain, in float") {
+    check_functions<float>();
+    check_pow<float>();
+}
+
+TEST_CASE("functions are within a few units in the last place over their whole domain, in double") {
+    check_functions<double>();
+    check_pow<double>();
+}
+
+TEST_CASE("sin and cos of large arguments") {
+    const auto check = []<class T>(T) {
+        const std::vector<T> x = spread<T>(T(1e5), T(1e15), true);
+        check_accuracy<Sin>(
+            x, [](Wider<T> at) { return std::sin(at); }, 3);
+        check_accuracy<Cos>(
+            x, [](Wider<T> at) { return std::cos(at); }, 3);
+    };
+    check(float());
+    check(double());
+}

@@ -1,0 +1,313 @@
+// Kernels over whole rows and columns (sums, largest elements, the softmax family, updates) against naive loops in a
+// wider precision, at all sizes and places in memory.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "kernel_memory.hpp"
+#include "kernel_reading.hpp"
+
+using namespace xtape;
+using kernel_memory::Array;
+using kernel_memory::fill;
+using kernel_memory::Place;
+using one_by_one::agrees;
+using one_by_one::Wider;
+
+namespace {
+
+template <class T>
+void expect_near(const std::string& what, T got, Wider<T> expected, Wider<T> magnitude, double ulps = 8) {
+    if (!agrees(got, expected, magnitude, ulps)) {
+        FAIL_CHECK(fmt::format("{}, {}: {:.17g}, not {:.17g}", what, sizeof(T) == sizeof(float) ? "float" : "double",
+                               static_cast<double>(got), static_cast<double>(expected)));
+    }
+}
+
+constexpr std::size_t row_counts[] = {0, 1, 2, 4};
+constexpr std::size_t row_lengths[] = {0, 1, 3, 4, 7, 8, 15, 16, 17, 33, 63, 64, 65, 1000, 2047, 2048, 2049, 3999};
+
+/// Runs f(rows, columns, place) over matrices of all sizes.
+template <class F>
+void over_matrices(F f) {
+    for (const std::size_t columns : kernel_memory::sizes) {
+        for (const std::size_t rows : row_counts) {
+            for (const Place place : kernel_memory::places) {
+                f(rows, columns, place);
+            }
+        }
+    }
+}
+
+template <class T>
+void check_sum_and_amax() {
+    Array<T> x;
+    for (const std::size_t n : row_lengths) {
+        for (const Place place : kernel_memory::places) {
+            x.lay_out(n, place);
+            fill(x, 1);
+            Wider<T> total = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                total += x[i];
+            }
+            const auto& reduce = kernels::active<T>().reduce;
+            const auto name = fmt::format("of {}", n);
+            expect_near("sum " + name, reduce.sum(x.data(), n), total, Wider<T>(0), 0.5);  // all partial sums are exact
+            const T largest = n == 0 ? -std::numeric_limits<T>::infinity() : *std::max_element(x.data(), x.data() + n);
+            CHECK(reduce.amax(x.data(), n) == largest);
+            // The largest, and a NaN, wherever they are.
+            for (std::size_t i = 0; i < n; i += std::max<std::size_t>(1, n / 37)) {
+                const T before = x[i];
+                x[i] = T(100);
+                CHECK(reduce.amax(x.data(), n) == T(100));
+                CHECK(reduce.sum(x.data(), n) == static_cast<T>(total - before + 100));
+                x[i] = std::numeric_limits<T>::quiet_NaN();
+                CHECK(std::isnan(reduce.amax(x.data(), n)));
+                x[i] = before;
+            }
+        }
+    }
+    std::vector<T> lowest(77, -std::numeric_limits<T>::infinity());
+    CHECK(kernels::active<T>().reduce.amax(lowest.data(), 77) == -std::numeric_limits<T>::infinity());
+}
+
+template <class T>
+void check_columns() {
+    Array<T> x, out;
+    over_matrices([&](std::size_t rows, std::size_t columns, Place place) {
+        const auto name = fmt::format("{} x {}", rows, columns);
+        x.lay_out(rows * columns, place);
+        fill(x, 2);
+        if (x.size() > 2) {
+            x[x.size() / 2] = std::numeric_limits<T>::quiet_NaN();
+        }
+        for (const bool is_sum : {true, false}) {
+            out.lay_out(columns, place);
+            fill(out, 3);
+            const std::vector<T> before(out.data(), out.data() + columns);
+            const auto& reduce = kernels::active<T>().reduce;
+            (is_sum ? reduce.add_columns : reduce.amax_columns)(x.data(), out.data(), rows, columns);
+            for (std::size_t j = 0; j < columns; ++j) {
+                Wider<T> folded = before[j];
+                for (std::size_t i = 0; i < rows; ++i) {
+                    const Wider<T> next = x[i * columns + j];
+                    folded = is_sum ? folded + next : std::isnan(folded) || folded > next ? folded : next;
+                }
+                expect_near((is_sum ? "add_columns " : "amax_columns ") + name, out[j], folded, Wider<T>(0));
+            }
+            CHECK(out.kept_to_its_own());
+        }
+    });
+}
+
+/// A long sum keeps its digits: 0.1 a million times, by row and by column.
+template <class T>
+void check_long_sums() {
+    const std::size_t n = 1000003;
+    const std::vector<T> x(n, T(0.1));
+    const auto exact = static_cast<Wider<T>>(T(0.1));
+    expect_near("a million in a row", kernels::active<T>().reduce.sum(x.data(), n), exact * static_cast<Wider<T>>(n),
+                Wider<T>(0), 50);
+    std::vector<T> out(3, T(0));
+    const std::size_t rows = n / 3;
+    kernels::active<T>().reduce.add_columns(x.data(), out.data(), rows, 3);
+    expect_near("a third of it in a column", out[1], exact * static_cast<Wider<T>>(rows), Wider<T>(0), 500);
+}
+
+/// softmax of each row and the logarithm of its denominator, naively.
+template <class T>
+struct Softmax {
+    std::vector<Wider<T>> p;
+    std::vector<Wider<T>> lse;
+
+    Softmax(Array<T>& x, std::size_t rows, std::size_t columns) : p(rows * columns), lse(rows) {
+        for (std::size_t i = 0; i < rows; ++i) {
+            Wider<T> total = 0;
+            for (std::size_t j = 0; j < columns; ++j) {
+                total += std::exp(static_cast<Wider<T>>(x[i * columns + j]));
+            }
+            lse[i] = std::log(total);
+            for (std::size_t j = 0; j < columns; ++j) {
+                p[i * columns + j] = std::exp(static_cast<Wider<T>>(x[i * columns + j])) / total;
+            }
+        }
+    }
+};
+
+template <class T>
+void check_softmax_forward() {
+    Array<T> x, y, lse;
+    over_matrices([&](std::size_t rows, std::size_t columns, Place place) {
+        const auto name = fmt::format("{} x {}", rows, columns);
+        const auto& kernel = kernels::active<T>().rows;
+        x.lay_out(rows * columns, place);
+        fill(x, 4);
+        const Softmax<T> expected(x, rows, columns);
+        lse.lay_out(rows, place);
+        kernel.logsumexp(x.data(), lse.data(), rows, columns);
+        for (std::size_t i = 0; i < rows; ++i) {
+            expect_near("logsumexp " + name, lse[i], expected.lse[i], Wider<T>(4));
+        }
+        CHECK(lse.kept_to_its_own());
+        y.lay_out(rows * columns, place);
+        for (const auto infinite : {kernels::Infinite::nan, kernels::Infinite::shared}) {
+            kernel.softmax(x.data(), y.data(), rows, columns, infinite);
+            for (std::size_t k = 0; k < y.size(); ++k) {
+                expect_near("softmax " + name, y[k], expected.p[k], Wider<T>(0), 16);
+            }
+        }
+        CHECK(y.kept_to_its_own());
+        if (columns > 0) {
+            std::vector<std::int64_t> labels(rows);
+            for (std::size_t i = 0; i < rows; ++i) {
+                labels[i] = static_cast<std::int64_t>((7 * i + 2) % columns);
+            }
+            kernel.cross_entropy(x.data(), labels.data(), lse.data(), rows, columns);
+            for (std::size_t i = 0; i < rows; ++i) {
+                const Wider<T> at_label = x[i * columns + static_cast<std::size_t>(labels[i])];
+                expect_near("cross_entropy " + name, lse[i], expected.lse[i] - at_label, Wider<T>(4));
+            }
+            CHECK(lse.kept_to_its_own());
+        }
+        kernel.log_softmax(x.data(), y.data(), rows, columns);
+        for (std::size_t k = 0; k < y.size(); ++k) {
+            expect_near("log_softmax " + name, y[k], Wider<T>(x[k]) - expected.lse[k / columns], Wider<T>(4), 16);
+        }
+        CHECK(y.kept_to_its_own());
+    });
+}
+
+template <class T>
+void check_softmax_backward() {
+    Array<T> x, y, g, out;
+    over_matrices([&](std::size_t rows, std::size_t columns, Place place) {
+        const auto name = fmt::format("{} x {}", rows, columns);
+        const auto& kernel = kernels::active<T>().rows;
+        x.lay_out(rows * columns, place);
+        fill(x, 5);
+        y.lay_out(rows * columns, place);
+        g.lay_out(std::max(rows, rows * columns), place);
+        fill(g, 6);
+        const Softmax<T> softmax(x, rows, columns);
+        enum Kind { of_softmax, of_log_softmax, scaled };
+        for (const Kind kind : {of_softmax, of_log_softmax, scaled}) {
+            for (const bool add : {false, true}) {
+                out.lay_out(rows * columns, place);
+                fill(out, 7);
+                const std::vector<T> before(out.data(), out.data() + out.size());
+                if (kind == of_softmax) {
+                    kernel.softmax(x.data(), y.data(), rows, columns, kernels::Infinite::nan);
+                    kernel.softmax_backward(g.data(), y.data(), out.data(), rows, columns, add);
+                } else if (kind == of_log_softmax) {
+                    kernel.log_softmax(x.data(), y.data(), rows, columns);
+                    kernel.log_softmax_backward(g.data(), y.data(), out.data(), rows, columns, add);
+                } else {
+                    kernel.scaled_softmax(x.data(), g.data(), out.data(), rows, columns, add);
+                }
+                for (std::size_t k = 0; k < out.size(); ++k) {
+                    const std::size_t i = k / columns;
+                    Wider<T> dot = 0;
+                    Wider<T> total = 0;
+                    Wider<T> magnitude = 4;
+                    for (std::size_t j = i * columns; j < (i + 1) * columns; ++j) {
+                        dot += Wider<T>(g[j]) * softmax.p[j];
+                        total += Wider<T>(g[j]);
+                        magnitude += std::abs(Wider<T>(g[j])) * softmax.p[k];
+                    }
+                    const Wider<T> gradient = kind == of_softmax       ? softmax.p[k] * (Wider<T>(g[k]) - dot)
+                                              : kind == of_log_softmax ? Wider<T>(g[k]) - softmax.p[k] * total
+                                                                       : Wider<T>(g[i]) * softmax.p[k];
+                    expect_near(fmt::format("softmax backward, kind {}, {}", static_cast<int>(kind), name), out[k],
+                                (add ? before[k] : Wider<T>(0)) + gradient, magnitude);
+                }
+                CHECK(out.kept_to_its_own());
+            }
+        }
+    });
+}
+
+template <class T>
+void check_update(kernels::SgdStep step) {
+    Array<T> theta, velocity, gradient;
+    for (const std::size_t n : kernel_memory::sizes) {
+        for (const Place place : kernel_memory::places) {
+            theta.lay_out(n, place);
+            fill(theta, 8);
+            velocity.lay_out(n, place);
+            fill(velocity, 9);
+            gradient.lay_out(n, place);
+            fill(gradient, 10);
+            const std::vector<T> before(theta.data(), theta.data() + n);
+            const std::vector<T> velocity_before(velocity.data(), velocity.data() + n);
+            const std::vector<T> gradient_before(gradient.data(), gradient.data() + n);
+            const bool has_velocity = step.momentum != 0;
+            kernels::active<T>().update.sgd(theta.data(), has_velocity ? velocity.data() : nullptr, gradient.data(), n,
+                                            step);
+            for (std::size_t i = 0; i < n; ++i) {
+                using W = Wider<T>;
+                const W g = W(gradient_before[i]) + W(step.weight_decay) * W(before[i]);
+                const W v = step.first ? g : W(step.momentum) * W(velocity_before[i]) + W(1 - step.dampening) * g;
+                const W direction = !has_velocity ? g : step.nesterov ? g + W(step.momentum) * v : v;
+                expect_near("theta", theta[i], W(before[i]) - W(step.lr) * direction, W(4));
+                expect_near("velocity", velocity[i], has_velocity ? v : W(velocity_before[i]), W(4));
+                CHECK(gradient[i] == gradient_before[i]);
+            }
+            CHECK(theta.kept_to_its_own());
+            CHECK(velocity.kept_to_its_own());
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("sums and largest elements of a row") {
+    check_sum_and_amax<float>();
+    check_sum_and_amax<double>();
+}
+
+TEST_CASE("sums and largest elements of columns") {
+    check_columns<float>();
+    check_columns<double>();
+}
+
+TEST_CASE("long sums keep their digits") {
+    check_long_sums<float>();
+    check_long_sums<double>();
+}
+
+TEST_CASE("logsumexp, softmax and log_softmax of rows") {
+    check_softmax_forward<float>();
+    check_softmax_forward<double>();
+}
+
+TEST_CASE("gradients of the softmax family, overwriting and adding") {
+    check_softmax_backward<float>();
+    check_softmax_backward<double>();
+}
+
+TEST_CASE("a step of momentum SGD, with every option") {
+    for (const double momentum : {0.0, 0.875}) {
+        for (const double weight_decay : {0.0, 0.25}) {
+            for (const bool first : {true, false}) {
+                for (const bool nesterov : {false, true}) {
+                    for (const double dampening : {0.0, 0.5}) {
+                        const kernels::SgdStep step = {.lr = 0.125,
+                                                       .momentum = momentum,
+                                                       .dampening = dampening,
+                                                       .weight_decay = weight_decay,
+                                                       .nesterov = nesterov,
+                                                       .first = first};
+                        check_update<float>(step);
+                        check_update<double>(step);
+                    }
+                }
+            }
+        }
+    }
+}
