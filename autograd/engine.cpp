@@ -120,7 +120,7 @@ private:
         node.release_saved();
     }
     void replay_all();
-    static void call_hooks(Entry& entry);
+    void call_hooks(Entry& entry) const;
     void replay_node(Entry& entry);
 
     BackwardOptions options_;
@@ -218,7 +218,7 @@ void Replay::check_replayable(Node& node) {
     }
 }
 
-void Replay::call_hooks(Entry& entry) {
+void Replay::call_hooks(Entry& entry) const {
     const Hooks hooks = *entry.node->hooks;  // hooks may add hooks
     for (const auto& hook : hooks) {
         if (!*hook) {
@@ -229,7 +229,7 @@ void Replay::call_hooks(Entry& entry) {
             throw ShapeError(fmt::format("hook on '{}': it must return a gradient of shape {}, but returned {}", entry.node->op->name,
                                          to_string(entry.node->shape), replaced ? to_string(replaced->shape) : "an empty tensor"));
         }
-        entry.gradient = replaced->is_parameter ? bodies::alias(replaced, true) : std::move(replaced);
+        entry.gradient = replaced->node ? bodies::alias(replaced, options_.create_graph) : std::move(replaced);
     }
 }
 

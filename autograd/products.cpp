@@ -95,6 +95,17 @@ private:
     }
 };
 
+bool broadcasts(const Shape& a, const Shape& b) {
+    for (std::size_t back = 1; back <= std::min(a.size(), b.size()); ++back) {
+        const std::size_t in_a = a[a.size() - back];
+        const std::size_t in_b = b[b.size() - back];
+        if (in_a != in_b && in_a != 1 && in_b != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 [[noreturn]] void throw_mismatch(const Shape& a, const Shape& b, const char* reason) {
     throw ShapeError(fmt::format("matmul: shapes {} and {} do not multiply: {}", to_string(a), to_string(b), reason));
 }
@@ -156,6 +167,9 @@ Tensor<T> matmul_transposed(const Tensor<T>& a, bool transpose_a, const Tensor<T
     if (a_stack.columns != b_stack.rows) {
         throw_mismatch(a.shape(), b.shape(),
                        fmt::format("the inner extents are {} and {}", a_stack.columns, b_stack.rows).c_str());
+    }
+    if (!broadcasts(a_stack.batch, b_stack.batch)) {
+        throw_mismatch(a.shape(), b.shape(), "the axes before the last two do not broadcast");
     }
     const Shape batch = broadcast_shapes("matmul", a_stack.batch, b_stack.batch);
     Shape shape = batch;

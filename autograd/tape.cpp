@@ -1,5 +1,7 @@
 #include <xtape/autograd/tape.hpp>
 
+#include <pthread.h>
+
 #include <limits>
 #include <mutex>
 #include <new>
@@ -40,6 +42,7 @@ public:
                 Tape* tape = idle;
                 idle = idle_.back();
                 idle_.pop_back();
+                TapeAccess::recording(*tape) = true;
                 return tape;
             }
         }
@@ -57,18 +60,22 @@ private:
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local Tape* this_tape = nullptr;
 
-struct TapeOfThread {
-    Tape* tape = TapeRegistry::instance().acquire();
-    TapeOfThread() = default;
-    TapeOfThread(const TapeOfThread&) = delete;
-    TapeOfThread& operator=(const TapeOfThread&) = delete;
-    // `this_tape` stays: tensors in other thread-local objects may still have to be destroyed on this thread.
-    ~TapeOfThread() { TapeRegistry::instance().give_back(tape); }
-};
+// A thread-specific key rather than a thread_local object gives the tape back: its destructor runs after those of all thread_local
+// objects, which may hold tensors.
+pthread_key_t make_key() {
+    pthread_key_t key{};
+    if (pthread_key_create(&key, [](void* tape) { TapeRegistry::instance().give_back(static_cast<Tape*>(tape)); }) != 0) {
+        throw std::bad_alloc();
+    }
+    return key;
+}
 
 [[gnu::noinline]] Tape& make_tape() {
-    static thread_local TapeOfThread owner;
-    this_tape = owner.tape;
+    static const pthread_key_t key = make_key();
+    this_tape = TapeRegistry::instance().acquire();
+    if (pthread_setspecific(key, this_tape) != 0) {
+        throw std::bad_alloc();
+    }
     return *this_tape;
 }
 
@@ -78,7 +85,7 @@ constexpr std::size_t block_size(std::size_t inputs, std::size_t saved, std::siz
 
 void save(Node& node, Saved* where, const Body& body, int input) {
     std::uint32_t version = 0;
-    if (body.is_parameter && input >= 0) {
+    if (input >= 0 && body.node && body.node->is_leaf()) {
         version = static_cast<LeafNode*>(body.node.get())->version.load(std::memory_order_relaxed);
     }
     new (where) Saved{body.storage, body.shape, version, input};

@@ -208,11 +208,14 @@ Hook Tensor<T>::add_hook(HookFunction hook) const {
         throw GraphError(fmt::format("register_hook: this tensor of shape {} requires no gradient, so the hook would never run",
                                      to_string(shape())));
     }
-    auto function = std::make_shared<HookFunction>(std::move(hook));
+    // Held once more, so that copies share its state and one that removes itself while it runs stays alive.
+    auto function = std::make_shared<HookFunction>(
+        [shared = std::make_shared<HookFunction>(std::move(hook))](const Ref<Body>& g) { return (*shared)(g); });
     auto& hooks = body().node->hooks;
     if (!hooks) {
         hooks = std::make_unique<Hooks>();
     }
+    std::erase_if(*hooks, [](const auto& known) { return !*known; });
     hooks->push_back(function);
     return Hook(function);
 }

@@ -93,11 +93,32 @@ TEST_CASE("creation and printing") {
 TEST_CASE("elementwise ops, with scalars and xtensor expressions on either side") {
     const auto x = parameter(xt::xarray<float>{-1.F, 4.F});
     const xt::xarray<float> a{2.F, 3.F};
-    const std::vector<Tensor<float>> results{-x,           abs(x),       square(x),    sqrt(x),       exp(x),         log(x),
-                                             sin(x),       cos(x),       tanh(x),      sigmoid(x),    relu(x),        x * 0.1,
-                                             1 / x,        x - 2,        2.0 + x,      x * a,         a - x,          x / (2.0F * a),
-                                             pow(x, 2.0),  pow(2.0, x),  pow(x, x),    maximum(x, 0), minimum(a, x),  where(x.value() > 0, x, 0.0),
-                                             where(true, x, x),          where(x > 0.5, 0.0, x)};
+    const std::vector<Tensor<float>> results{-x,
+                                             abs(x),
+                                             square(x),
+                                             sqrt(x),
+                                             exp(x),
+                                             log(x),
+                                             sin(x),
+                                             cos(x),
+                                             tanh(x),
+                                             sigmoid(x),
+                                             relu(x),
+                                             x * 0.1,
+                                             1 / x,
+                                             x - 2,
+                                             2.0 + x,
+                                             x * a,
+                                             a - x,
+                                             x / (2.0F * a),
+                                             pow(x, 2.0),
+                                             pow(2.0, x),
+                                             pow(x, x),
+                                             maximum(x, 0),
+                                             minimum(a, x),
+                                             where(x.value() > 0, x, 0.0),
+                                             where(true, x, x),
+                                             where(x > 0.5, 0.0, x)};
     for (const auto& result : results) {
         CHECK(result.shape() == x.shape());
         CHECK(result.requires_grad());
@@ -144,14 +165,16 @@ TEST_CASE("transforms") {
     const auto x1 = parameter(2.0);
     const auto x2 = parameter(3.0);
     const auto y = x1 * x2;
-    std::vector<Tensor<double>> g = grad(y, {x1, x2}, {.seed = 2.0, .retain_graph = true, .create_graph = true, .allow_unused = false});
+    std::vector<Tensor<double>> g =
+        grad(y, {x1, x2}, {.seed = 2.0, .retain_graph = true, .create_graph = true, .allow_unused = false});
     CHECK(g[0].item() == 6.0);
     g = grad(y, std::vector<Tensor<double>>{x1});
     CHECK(g.size() == 1);
     const auto [value, slope] = value_and_grad([](const Tensor<double>& x) { return x * x; }, Tensor<double>(5.0));
     CHECK(value.item() == 25.0);
     CHECK(slope.item() == 10.0);
-    const auto check = check_gradients([](const std::vector<Tensor<double>>& x) { return x[0] * exp(x[1]); }, {x1, x2}, {.order = 2});
+    const auto check =
+        check_gradients([](const std::vector<Tensor<double>>& x) { return x[0] * exp(x[1]); }, {x1, x2}, {.order = 2});
     CHECK_MESSAGE(check.ok, check.message);
     CHECK(check.max_error < 1e-6);
     {
@@ -182,8 +205,9 @@ private:
 
 TEST_CASE("nn") {
     nn::Linear<double> layer(3, 2, {.bias = false});
-    nn::Sequential<double> net(nn::Linear<double>(4, 8), nn::ReLU<double>(), nn::Linear<double>(8, 3), nn::Tanh<double>(),
-                               nn::Sigmoid<double>(), nn::Identity<double>(), nn::Softmax<double>(), nn::Flatten<double>());
+    nn::Sequential<double> net(nn::Linear<double>(4, 8), nn::ReLU<double>(), nn::Linear<double>(8, 3),
+                               nn::Tanh<double>(), nn::Sigmoid<double>(), nn::Identity<double>(), nn::Softmax<double>(),
+                               nn::Flatten<double>());
     nn::MLP<double> mlp({4, 16, 3}, nn::Activation::relu);
     nn::MLP<> in_float({4, 3});
     Scaled scaled(std::make_unique<nn::Linear<double>>(4, 3));
@@ -215,7 +239,8 @@ TEST_CASE("nn") {
     const xt::xarray<int> labels{0, 1, 2, 0, 1};
     const auto logits = mlp(x);
     CHECK(nn::cross_entropy(logits, labels).dimension() == 0);
-    CHECK(nn::cross_entropy(logits, nn::one_hot<double>(labels, 3), {.reduction = nn::Reduction::sum}).dimension() == 0);
+    CHECK(nn::cross_entropy(logits, nn::one_hot<double>(labels, 3), {.reduction = nn::Reduction::sum}).dimension() ==
+          0);
     CHECK(nn::cross_entropy(logits, xt::xarray<double>(xt::ones<double>({5, 3}) / 3.0)).dimension() == 0);
     CHECK(nn::mse_loss(logits, zeros<double>({5, 3}), {.reduction = nn::Reduction::none}).shape() == Shape{5, 3});
     CHECK(nn::accuracy(logits, labels) <= 1.0);
@@ -223,7 +248,8 @@ TEST_CASE("nn") {
 
 TEST_CASE("optim") {
     nn::Linear<double> layer(2, 1);
-    optim::SGD<double> opt(layer.parameters(), {.lr = 0.1, .momentum = 0.9, .dampening = 0, .weight_decay = 0, .nesterov = false});
+    optim::SGD<double> opt(layer.parameters(),
+                           {.lr = 0.1, .momentum = 0.9, .dampening = 0, .weight_decay = 0, .nesterov = false});
     const auto other = parameter(1.0);
     opt.add_group({other}, {.lr = 0.01});
     CHECK(opt.groups().size() == 2);

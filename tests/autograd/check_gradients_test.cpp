@@ -34,9 +34,11 @@ Tensor<double> with_rule(const Tensor<double>& x, F rule) {
 
 const xt::xarray<double> by_column = {1.0, -2.0, 3.0};
 
-const Tensor<double> numbers(xt::xarray<double>{0.5, -1.25, 2.0, 0.75});
-const Tensor<double> positive_numbers(xt::xarray<double>{1.5, 0.25, 7.0, 2.0});
-const Tensor<double> square_matrix(xt::xarray<double>{{0.5, -1.0, 2.0}, {1.5, 0.25, -0.5}, {-2.0, 0.75, 1.0}});
+Tensor<double> numbers() { return Tensor<double>(xt::xarray<double>{0.5, -1.25, 2.0, 0.75}); }
+Tensor<double> positive_numbers() { return Tensor<double>(xt::xarray<double>{1.5, 0.25, 7.0, 2.0}); }
+Tensor<double> square_matrix() {
+    return Tensor<double>(xt::xarray<double>{{0.5, -1.0, 2.0}, {1.5, 0.25, -0.5}, {-2.0, 0.75, 1.0}});
+}
 
 struct Wrong {
     std::string name;
@@ -45,72 +47,74 @@ struct Wrong {
 };
 
 // Each with a rule that is wrong to first order.
-const std::vector<Wrong> wrong_rules = {
-    {"a sign", [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return -g; })); }, {numbers}},
-    {"the sign of one term",
-     [](const auto& x) { return x[0] * with_rule(exp(x[0]), [](const auto& g) { return -g; }); },
-     {numbers}},
-    {"a factor of 2",
-     [](const auto& x) { return sin(with_rule(x[0], [](const auto& g) { return 2.0 * g; })); },
-     {numbers}},
-    {"a factor of 1.0001",
-     [](const auto& x) { return sin(with_rule(x[0], [](const auto& g) { return 1.0001 * g; })); },
-     {numbers}},
-    {"a missing term", [](const auto& x) { return x[0] * x[0].detach(); }, {numbers}},
-    {"a missing small term", [](const auto& x) { return exp(x[0]) + 1e-3 * x[0].detach(); }, {numbers}},
-    {"no gradient at all", [](const auto& x) { return 2.0 * x[0].detach(); }, {numbers}},
-    {"a derivative taken at another point",
-     [](const auto& x) {
-         return exp(x[0]).detach() * x[0] + exp(x[0]).detach() * (1.0 - x[0].detach()) + exp(x[0].detach());
-     },
-     {numbers}},
-    {"a transposed gradient",
-     [](const auto& x) { return square(with_rule(x[0], [](const auto& g) { return transpose(g); })); },
-     {square_matrix}},
-    {"a sum spread along the wrong axis",
-     [](const auto& x) { return sum(with_rule(x[0], [](const auto& g) { return transpose(g); }), 0) * by_column; },
-     {square_matrix}},
-    {"a sum over the wrong axis",
-     [](const auto& x) {
-         const auto wrong = [](const auto& g) { return broadcast_to(expand_dims(sum(g, 1), 0), {3, 3}) / 3.0; };
-         return with_rule(broadcast_to(x[0], {3, 3}), wrong) * by_column * expand_dims(Tensor<double>(by_column), 1);
-     },
-     {Tensor<double>(xt::xarray<double>{1.0, 2.0, 3.0})}},
-    {"one element",
-     [](const auto& x) {
-         return square(with_rule(x[0], [](const auto& g) { return g * xt::xarray<double>{1.0, 1.0, 1.01, 1.0}; }));
-     },
-     {numbers}},
-    {"neighbours exchanged",
-     [](const auto& x) {
-         return square(with_rule(x[0], [](const auto& g) {
-             return concatenate({view(g, xt::range(1, 2)), view(g, xt::range(0, 1)), view(g, xt::range(2, 4))});
-         }));
-     },
-     {numbers}},
-    {"one of two inputs",
-     [](const auto& x) { return x[0] * with_rule(x[1], [](const auto& g) { return 1.01 * g; }); },
-     {numbers, positive_numbers}},
-    {"of a 0-d input",
-     [](const auto& x) { return square(with_rule(x[0], [](const auto& g) { return -g; })); },
-     {Tensor<double>(1.5)}},
-};
+std::vector<Wrong> wrong_rules() {
+    return {
+        {"a sign", [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return -g; })); }, {numbers()}},
+        {"the sign of one term",
+         [](const auto& x) { return x[0] * with_rule(exp(x[0]), [](const auto& g) { return -g; }); },
+         {numbers()}},
+        {"a factor of 2",
+         [](const auto& x) { return sin(with_rule(x[0], [](const auto& g) { return 2.0 * g; })); },
+         {numbers()}},
+        {"a factor of 1.0001",
+         [](const auto& x) { return sin(with_rule(x[0], [](const auto& g) { return 1.0001 * g; })); },
+         {numbers()}},
+        {"a missing term", [](const auto& x) { return x[0] * x[0].detach(); }, {numbers()}},
+        {"a missing small term", [](const auto& x) { return exp(x[0]) + 1e-3 * x[0].detach(); }, {numbers()}},
+        {"no gradient at all", [](const auto& x) { return 2.0 * x[0].detach(); }, {numbers()}},
+        {"a transposed gradient",
+         [](const auto& x) { return square(with_rule(x[0], [](const auto& g) { return transpose(g); })); },
+         {square_matrix()}},
+        {"a sum spread along the wrong axis",
+         [](const auto& x) { return sum(with_rule(x[0], [](const auto& g) { return transpose(g); }), 0) * by_column; },
+         {square_matrix()}},
+        {"a sum over the wrong axis",
+         [](const auto& x) {
+             const auto wrong = [](const auto& g) { return broadcast_to(expand_dims(sum(g, 1), 0), {3, 3}) / 3.0; };
+             return with_rule(broadcast_to(x[0], {3, 3}), wrong) * by_column *
+                    expand_dims(Tensor<double>(by_column), 1);
+         },
+         {Tensor<double>(xt::xarray<double>{1.0, 2.0, 3.0})}},
+        {"one element",
+         [](const auto& x) {
+             return square(with_rule(x[0], [](const auto& g) { return g * xt::xarray<double>{1.0, 1.0, 1.01, 1.0}; }));
+         },
+         {numbers()}},
+        {"neighbours exchanged",
+         [](const auto& x) {
+             return square(with_rule(x[0], [](const auto& g) {
+                 return concatenate({view(g, xt::range(1, 2)), view(g, xt::range(0, 1)), view(g, xt::range(2, 4))});
+             }));
+         },
+         {numbers()}},
+        {"one of two inputs",
+         [](const auto& x) { return x[0] * with_rule(x[1], [](const auto& g) { return 1.01 * g; }); },
+         {numbers(), positive_numbers()}},
+        {"of a 0-d input",
+         [](const auto& x) { return square(with_rule(x[0], [](const auto& g) { return -g; })); },
+         {Tensor<double>(1.5)}},
+    };
+}
 
 // These are right to first order and wrong to second.
-const std::vector<Wrong> wrong_seconds = {
-    {"a recorded gradient cut off",
-     [](const auto& x) { return exp(with_rule(square(x[0]), [](const auto& g) { return g.detach(); })); },
-     {numbers}},
-    {"a recorded gradient with the sign of its derivative turned",
-     [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return 2.0 * g.detach() - g; })); },
-     {numbers}},
-    {"a factor in the second derivative",
-     [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return 1.001 * g - 0.001 * g.detach(); })); },
-     {numbers}},
-    {"one of two inputs",
-     [](const auto& x) { return x[0] * sin(with_rule(x[1], [](const auto& g) { return g.detach(); })); },
-     {numbers, positive_numbers}},
-};
+std::vector<Wrong> wrong_seconds() {
+    return {
+        {"a recorded gradient cut off",
+         [](const auto& x) { return exp(with_rule(square(x[0]), [](const auto& g) { return g.detach(); })); },
+         {numbers()}},
+        {"a recorded gradient with the sign of its derivative turned",
+         [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return 2.0 * g.detach() - g; })); },
+         {numbers()}},
+        {"a factor in the second derivative",
+         [](const auto& x) {
+             return exp(with_rule(x[0], [](const auto& g) { return 1.001 * g - 0.001 * g.detach(); }));
+         },
+         {numbers()}},
+        {"one of two inputs",
+         [](const auto& x) { return x[0] * sin(with_rule(x[1], [](const auto& g) { return g.detach(); })); },
+         {numbers(), positive_numbers()}},
+    };
+}
 
 CheckResult check(const Wrong& one, int order, CheckMode mode) {
     return check_gradients(one.f, one.at, {.order = order, .mode = mode});
@@ -119,7 +123,7 @@ CheckResult check(const Wrong& one, int order, CheckMode mode) {
 }  // namespace
 
 TEST_CASE("a wrong rule is rejected, in either mode and at either order") {
-    for (const Wrong& one : wrong_rules) {
+    for (const Wrong& one : wrong_rules()) {
         for (const CheckMode mode : modes) {
             for (const int order : {1, 2}) {
                 const CheckResult result = check(one, order, mode);
@@ -132,7 +136,7 @@ TEST_CASE("a wrong rule is rejected, in either mode and at either order") {
 }
 
 TEST_CASE("a rule that is right to first order and wrong to second is rejected at order 2, and only there") {
-    for (const Wrong& one : wrong_seconds) {
+    for (const Wrong& one : wrong_seconds()) {
         for (const CheckMode mode : modes) {
             CHECK_MESSAGE(check(one, 1, mode).ok, one.name);
             const CheckResult result = check(one, 2, mode);
@@ -148,8 +152,8 @@ TEST_CASE("a rule that is right to second order and wrong to third is rejected a
         return exp(with_rule(x[0], [x](const auto& g) { return g + square(x[0] - x[0].detach()); }));
     };
     for (const CheckMode mode : modes) {
-        CHECK(check_gradients(f, {numbers}, {.order = 2, .mode = mode}).ok);
-        CHECK_FALSE(check_gradients(f, {numbers}, {.order = 3, .mode = mode}).ok);
+        CHECK(check_gradients(f, {numbers()}, {.order = 2, .mode = mode}).ok);
+        CHECK_FALSE(check_gradients(f, {numbers()}, {.order = 3, .mode = mode}).ok);
     }
 }
 
@@ -157,22 +161,22 @@ TEST_CASE("a right rule is accepted, and the summary says how close it was") {
     const std::vector<Wrong> right = {
         {"a function of one input",
          [](const auto& x) { return exp(with_rule(x[0], [](const auto& g) { return g; })); },
-         {numbers}},
-        {"of two", [](const auto& x) { return x[0] * sin(x[1]) + square(x[1]); }, {numbers, positive_numbers}},
+         {numbers()}},
+        {"of two", [](const auto& x) { return x[0] * sin(x[1]) + square(x[1]); }, {numbers(), positive_numbers()}},
         {"of shapes that broadcast",
          [](const auto& x) { return x[0] * by_column + x[1]; },
-         {square_matrix, Tensor<double>(0.5)}},
-        {"an input that is not used", [](const auto& x) { return exp(x[1]); }, {square_matrix, numbers}},
-        {"a constant", [](const auto&) { return Tensor<double>(3.0); }, {numbers}},
+         {square_matrix(), Tensor<double>(0.5)}},
+        {"an input that is not used", [](const auto& x) { return exp(x[1]); }, {square_matrix(), numbers()}},
+        {"a constant", [](const auto&) { return Tensor<double>(3.0); }, {numbers()}},
         {"of nothing", [](const auto& x) { return exp(x[0]); }, {zeros<double>({2, 0})}},
-        {"to nothing", [](const auto& x) { return view(x[0], xt::range(0, 0)); }, {numbers}},
+        {"to nothing", [](const auto& x) { return view(x[0], xt::range(0, 0)); }, {numbers()}},
         {"0-d", [](const auto& x) { return exp(x[0]); }, {Tensor<double>(0.5)}},
         {"a gradient taken inside",
          [](const auto& x) {
              const auto y = sum(exp(x[0]) * sin(x[0]));
              return grad(y, {x[0]}, {.create_graph = true}).front();
          },
-         {numbers}},
+         {numbers()}},
         {"large arguments",
          [](const auto& x) { return square(1e6 * x[0]); },
          {Tensor<double>(xt::xarray<double>{500.0, -1250.0})}},
@@ -216,7 +220,7 @@ TEST_CASE("what is not finite is rejected, on whichever side it is") {
         return exp(with_rule(x[0], [](const auto& g) { return g * xt::xarray<double>{1.0, 1.0, nan_value, 1.0}; }));
     };
     for (const CheckMode mode : modes) {
-        CHECK_FALSE(check_gradients(one_of_many, {numbers}, {.mode = mode}).ok);
+        CHECK_FALSE(check_gradients(one_of_many, {numbers()}, {.mode = mode}).ok);
     }
 }
 
@@ -224,7 +228,7 @@ TEST_CASE("a kink is rejected where the subgradient is not the mean of both slop
     const Function f = [](const auto& x) { return relu(x[0]); };
     for (const CheckMode mode : modes) {
         CHECK_FALSE(check_gradients(f, {zeros<double>({3})}, {.mode = mode}).ok);
-        CHECK(check_gradients(f, {numbers}, {.order = 2, .mode = mode}).ok);
+        CHECK(check_gradients(f, {numbers()}, {.order = 2, .mode = mode}).ok);
     }
 }
 
@@ -255,12 +259,13 @@ TEST_CASE("the message tells the place, both values, the difference and what is 
 TEST_CASE("the random directions come from the seed") {
     const Function f = [](const auto& x) { return exp(x[0]); };
     const auto error = [&](std::uint64_t seed) {
-        return check_gradients(f, {numbers}, {.mode = CheckMode::projection, .projections = 3, .seed = seed}).max_error;
+        return check_gradients(f, {numbers()}, {.mode = CheckMode::projection, .projections = 3, .seed = seed})
+            .max_error;
     };
     CHECK(error(1) == error(1));
     CHECK(error(1) != error(2));
-    CHECK(check_gradients(f, {numbers}, {.mode = CheckMode::projection, .projections = 1}).max_error <=
-          check_gradients(f, {numbers}, {.mode = CheckMode::projection, .projections = 8}).max_error);
+    CHECK(check_gradients(f, {numbers()}, {.mode = CheckMode::projection, .projections = 1}).max_error <=
+          check_gradients(f, {numbers()}, {.mode = CheckMode::projection, .projections = 8}).max_error);
 }
 
 TEST_CASE("the inputs are left alone, and so is the tape") {
@@ -277,8 +282,8 @@ TEST_CASE("the inputs are left alone, and so is the tape") {
 
 TEST_CASE("an order below 1 is an error, and what the function throws comes through") {
     const Function f = [](const auto& x) { return exp(x[0]); };
-    CHECK(message<ValueError>([&] { (void)check_gradients(f, {numbers}, {.order = 0}); }) ==
+    CHECK(message<ValueError>([&] { (void)check_gradients(f, {numbers()}, {.order = 0}); }) ==
           "check_gradients: order is 0; it must be at least 1");
-    const Function bad = [](const auto& x) { return matmul(x[0], square_matrix); };
-    CHECK_THROWS_AS(static_cast<void>(check_gradients(bad, {numbers})), ShapeError);
+    const Function bad = [](const auto& x) { return matmul(x[0], square_matrix()); };
+    CHECK_THROWS_AS(static_cast<void>(check_gradients(bad, {numbers()})), ShapeError);
 }

@@ -17,7 +17,8 @@ struct Rule {
 };
 
 /// y = x; `before` runs whenever the node is replayed.
-inline xtape::Tensor<double> identity(const xtape::Tensor<double>& x, std::function<void(xtape::RuleContext&)>& before) {
+inline xtape::Tensor<double> identity(const xtape::Tensor<double>& x,
+                                      std::function<void(xtape::RuleContext&)>& before) {
     xtape::Tensor<double> y(x.value());
     if (xtape::records(x)) {
         xtape::record(Rule{&before}, y.body(), {{x}});

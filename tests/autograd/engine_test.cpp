@@ -183,7 +183,8 @@ TEST_CASE("a leaf that the loss does not reach has no gradient") {
     CHECK(x.has_grad());
     CHECK_FALSE(unused.has_grad());
     CHECK(message<GraphError>([&] { (void)unused.grad(); }) ==
-          "grad: this parameter of shape () has no gradient: no backward() has reached it since it was made or zero_grad() was called");
+          "grad: this parameter of shape () has no gradient: no backward() has reached it since it was made or "
+          "zero_grad() was called");
 }
 
 TEST_CASE("a retained graph gives the same gradients again, to the last bit") {
@@ -241,8 +242,9 @@ TEST_CASE("grad() by what y does not depend on throws, or gives zeros if asked")
     const auto x = parameter(2.0);
     const auto unused = vector_parameter({1.0, 2.0});
     const auto y = x * x;
-    CHECK(message<GraphError>([&] { (void)grad(y, {x, unused}, {.retain_graph = true}); }) ==
-          "grad: y does not depend on input 1 of shape (2,); for zeros there, say {.allow_unused = true}");
+    CHECK(message<GraphError>([&] {
+              (void)grad(y, {x, unused}, {.retain_graph = true});
+          }) == "grad: y does not depend on input 1 of shape (2,); for zeros there, say {.allow_unused = true}");
     const auto by = grad(y, {unused, x}, {.allow_unused = true});
     CHECK(elements(by[0]) == Values{0.0, 0.0});
     CHECK(by[1].item() == 4.0);
@@ -358,9 +360,7 @@ TEST_CASE("nothing is recorded under NoGradGuard, behind detach, or by constants
     {
         const NoGradGuard guard;
         CHECK_FALSE(is_recording());
-        {
-            const NoGradGuard inner;
-        }
+        { const NoGradGuard inner; }
         CHECK_FALSE(is_recording());
         CHECK_FALSE((x * x).requires_grad());
     }

@@ -195,7 +195,8 @@ TEST_CASE("a graph of which one part is spent is refused as a whole, before anyt
     spent.backward();
     const auto y = spent * fresh;
     CHECK(message<GraphError>([&] { y.backward(); }) ==
-          "backward: the graph behind this tensor was replayed before, and what 'exp' of shape () saved is gone; to replay a graph "
+          "backward: the graph behind this tensor was replayed before, and what 'exp' of shape () saved is gone; to "
+          "replay a graph "
           "twice, ask for it the first time: backward({.retain_graph = true})");
     CHECK_FALSE(b.has_grad());
     fresh.backward();

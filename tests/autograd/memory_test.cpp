@@ -1,4 +1,5 @@
-// The pool: what it hands out, takes back and gives up. Under a sanitizer it is bypassed, and most of this holds trivially.
+// The pool: what it hands out, takes back and gives up. Under a sanitizer it is bypassed, and most of this holds
+// trivially.
 
 #include <array>
 #include <cstdint>
@@ -275,7 +276,8 @@ TEST_CASE("what can't be allocated throws, and loses nothing") {
 
 TEST_CASE("a vector in the pool's memory throws where its length can't be told in bytes") {
     memory::Allocator<double> allocator;
-    CHECK_THROWS_AS((void)allocator.allocate(std::numeric_limits<std::size_t>::max() / sizeof(double) + 2), std::bad_array_new_length);
+    CHECK_THROWS_AS((void)allocator.allocate(std::numeric_limits<std::size_t>::max() / sizeof(double) + 2),
+                    std::bad_array_new_length);
     std::vector<double, memory::Allocator<double>> values(1000, 1.5);
     auto moved = std::move(values);
     moved.resize(5000, 2.5);

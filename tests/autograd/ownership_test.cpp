@@ -1,4 +1,5 @@
-// In-place writers (assign, optimisers, accumulation, loading) and those who hold a buffer: views, saved values, gradients.
+// In-place writers (assign, optimisers, accumulation, loading) and those who hold a buffer: views, saved values,
+// gradients.
 
 #include <string>
 #include <vector>
@@ -159,7 +160,8 @@ TEST_CASE("a parameter overwritten between recording and replay is an error that
     w.assign(xt::xarray<double>{0.0, 0.0});
     w.assign(xt::xarray<double>{0.0, 1.0});
     CHECK(message<GraphError>([&] { y.backward(); }) ==
-          "backward: 'multiply' of shape (2,) saved a leaf of shape (2,) at version 0, and the leaf has been overwritten since (version 2); "
+          "backward: 'multiply' of shape (2,) saved a leaf of shape (2,) at version 0, and the leaf has been "
+          "overwritten since (version 2); "
           "replay before assigning or stepping, or run the forward pass again");
     CHECK_FALSE(x.has_grad());
     CHECK_FALSE(w.has_grad());
@@ -191,8 +193,9 @@ TEST_CASE("a parameter that was overwritten before has second derivatives all th
     const auto g = grad(x * x * x, {x}, {.create_graph = true})[0];
     CHECK(grad(g, {x}, {.retain_graph = true})[0].item() == 18.0);
     x.assign(Tensor<double>(4.0));  // and what a replay saved is watched as well
-    CHECK(message<GraphError>([&] { (void)grad(g, {x}); }).find("at version 1, and the leaf has been overwritten since (version 2)") !=
-          std::string::npos);
+    CHECK(message<GraphError>([&] {
+              (void)grad(g, {x});
+          }).find("at version 1, and the leaf has been overwritten since (version 2)") != std::string::npos);
 }
 
 TEST_CASE("overwriting what no rule needs is no error") {
@@ -243,9 +246,9 @@ TEST_CASE("x += y makes a new tensor in the handle's place, and what was recorde
 TEST_CASE("x += y on a parameter is an error that names assign, and the handle stays") {
     auto p = parameter(xt::xarray<double>{1.0, 2.0});
     const Tensor<double> same = p;
-    CHECK(message<GraphError>([&] { p += 1.0; }) ==
-          "+=: this is a parameter of shape (2,); rebinding its handle would leave modules and optimisers with the old one. To overwrite its "
-          "value use assign; for a new tensor write x = x + y");
+    CHECK(message<GraphError>([&] { p += 1.0; }) == "+=: this is a parameter of shape (2,); rebinding its handle would "
+                                                    "leave modules and optimisers with the old one. To overwrite its "
+                                                    "value use assign; for a new tensor write x = x + y");
     CHECK(message<GraphError>([&] { p -= 1.0; }).find("x = x - y") != std::string::npos);
     CHECK(message<GraphError>([&] { p *= 1.0; }).find("x = x * y") != std::string::npos);
     CHECK(message<GraphError>([&] { p /= 1.0; }).find("x = x / y") != std::string::npos);

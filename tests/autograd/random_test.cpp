@@ -77,13 +77,15 @@ TEST_CASE("philox4x32_10 gives the known answers of its authors (Random123's kat
     using Counter = std::array<std::uint32_t, 4>;
     CHECK(random::philox4x32_10({0, 0, 0, 0}, {0, 0}) == Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
     constexpr std::uint32_t ones = 0xffffffff;
-    CHECK(random::philox4x32_10({ones, ones, ones, ones}, {ones, ones}) == Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+    CHECK(random::philox4x32_10({ones, ones, ones, ones}, {ones, ones}) ==
+          Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
     CHECK(random::philox4x32_10({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
           Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
 TEST_CASE("a stream's words are the blocks of consecutive counters, in order") {
-    // The one stream whose place, the upper half of the counter, is 0. What is drawn from a seed is to stay the same for good.
+    // The one stream whose place, the upper half of the counter, is 0. What is drawn from a seed is to stay the same
+    // for good.
     constexpr std::uint64_t at_zero = 0 - 0x9e3779b97f4a7c15ULL;
     CHECK(Stream(0, at_zero).bits() == 0x6627e8d5);
     Stream stream(0x0123456789abcdefULL, at_zero);
@@ -221,7 +223,8 @@ TEST_CASE("below is even and without bias, also where n does not divide 2^64") {
             CHECK(std::abs(count - expected) <= 4.5 * std::sqrt(expected));
         }
     }
-    // Of n = 2^63 + 1 a plain remainder would draw the numbers below 2^63 - 1 twice as often as it should and no others as rarely.
+    // Of n = 2^63 + 1 a plain remainder would draw the numbers below 2^63 - 1 twice as often as it should and no others
+    // as rarely.
     const std::uint64_t large = (1ULL << 63) + 1;
     std::size_t lower_half = 0;
     for (std::size_t i = 0; i < many; ++i) {
@@ -230,7 +233,8 @@ TEST_CASE("below is even and without bias, also where n does not divide 2^64") {
         lower_half += drawn < large / 2 ? 1 : 0;
     }
     CHECK(std::abs(static_cast<double>(lower_half) - many / 2.0) <= 4.5 * std::sqrt(many / 4.0));
-    const std::uint64_t three_quarters = 3ULL << 62;  // here a plain remainder would draw the first third twice as often
+    const std::uint64_t three_quarters = 3ULL
+                                         << 62;  // here a plain remainder would draw the first third twice as often
     std::size_t first_third = 0;
     for (std::size_t i = 0; i < many; ++i) {
         first_third += stream.below(three_quarters) < (1ULL << 62) ? 1 : 0;

@@ -23,8 +23,8 @@ using expect::message;
 
 namespace {
 
-// 64 KiB for us; as much again for the thread-local data of OpenBLAS, which is taken from a thread's stack. Sanitizers put more on the
-// stack than the program does.
+// 64 KiB for us; as much again for the thread-local data of OpenBLAS, which is taken from a thread's stack. Sanitizers
+// put more on the stack than the program does.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::size_t small_stack = 1024 * 1024;
 #else

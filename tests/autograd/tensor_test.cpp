@@ -32,7 +32,8 @@ static_assert(sizeof(Tensor<float>) == sizeof(void*));
 static_assert(std::same_as<Tensor<>, Tensor<float>>);
 static_assert(std::convertible_to<double, Tensor<float>> && std::convertible_to<int, Tensor<double>>);
 static_assert(!std::convertible_to<bool, Tensor<double>>);
-static_assert(!std::convertible_to<Tensor<float>, Tensor<double>> && !std::constructible_from<Tensor<double>, Tensor<float>>);
+static_assert(!std::convertible_to<Tensor<float>, Tensor<double>> &&
+              !std::constructible_from<Tensor<double>, Tensor<float>>);
 static_assert(std::same_as<decltype(std::declval<Tensor<float>>() * 0.1), Tensor<float>>);
 static_assert(std::same_as<decltype(2 - std::declval<Tensor<float>>()), Tensor<float>>);
 static_assert(std::same_as<decltype(std::declval<Tensor<float>>() + std::declval<xt::xarray<float>>()), Tensor<float>>);
@@ -119,7 +120,8 @@ TEST_CASE("value() is safe to hold: it outlives its tensor, lazily or not") {
 
 TEST_CASE("value() is an xtensor expression like any other") {
     const Tensor<double> x(xt::xarray<double>{{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}});
-    CHECK(xt::xarray<double>(xt::view(x.value(), xt::all(), xt::range(1, 3))) == xt::xarray<double>{{2.0, 3.0}, {5.0, 6.0}});
+    CHECK(xt::xarray<double>(xt::view(x.value(), xt::all(), xt::range(1, 3))) ==
+          xt::xarray<double>{{2.0, 3.0}, {5.0, 6.0}});
     CHECK(xt::xarray<double>(xt::transpose(x.value()))(2, 1) == 6.0);
     double total = 0;
     for (const double v : x.value()) {
@@ -184,11 +186,14 @@ TEST_CASE("assign takes any expression of the shape, also of the other floating 
 TEST_CASE("assign to a result, or of another shape, is refused and changes nothing") {
     const auto x = parameter(xt::xarray<double>{1.0, 2.0});
     const auto y = x * x;
-    CHECK(message<GraphError>([&] { y.assign(xt::xarray<double>{0.0, 0.0}); }) ==
-          "assign: this tensor of shape (2,) is the result of 'multiply', and what was recorded can't be overwritten; assign to a parameter "
-          "or a constant");
-    CHECK(message<ShapeError>([&] { x.assign(xt::xarray<double>{0.0, 0.0, 0.0}); }) ==
-          "assign: a value of shape (3,) to a tensor of shape (2,); the shape can't change");
+    CHECK(message<GraphError>([&] {
+              y.assign(xt::xarray<double>{0.0, 0.0});
+          }) == "assign: this tensor of shape (2,) is the result of 'multiply', and what was recorded can't be "
+                "overwritten; assign to a parameter "
+                "or a constant");
+    CHECK(message<ShapeError>([&] {
+              x.assign(xt::xarray<double>{0.0, 0.0, 0.0});
+          }) == "assign: a value of shape (3,) to a tensor of shape (2,); the shape can't change");
     CHECK_THROWS_AS(x.assign(xt::xarray<double>{{0.0, 0.0}}), ShapeError);
     CHECK_THROWS_AS(x.assign(Tensor<double>(0.0)), ShapeError);
     CHECK(elements(x) == Values{1.0, 2.0});
@@ -256,7 +261,8 @@ TEST_CASE("any use of an empty tensor throws, and says what emptied it") {
     CHECK(message<ValueError>([&] { parameter(1.0).backward(empty); }) == expected);
     CHECK(message<ValueError>([&] { empty.assign(x); }) == expected);
     CHECK(message<ValueError>([&] { x.assign(empty); }) == expected);
-    CHECK(message<ValueError>([&] { (void)empty.register_hook([](const Tensor<double>& g) { return g; }); }) == expected);
+    CHECK(message<ValueError>([&] { (void)empty.register_hook([](const Tensor<double>& g) { return g; }); }) ==
+          expected);
     CHECK(message<ValueError>([&] { (void)parameter(empty); }) == expected);
     CHECK(message<ValueError>([&] { (void)(empty + x); }) == expected);
     CHECK(message<ValueError>([&] { (void)(x * empty); }) == expected);

@@ -240,8 +240,8 @@ TEST_CASE("a thread's tape is as good as new when a later thread gets it") {
 TEST_CASE("a tape serves one thread at a time, also while a thread's thread-local tensors die") {
     constexpr int others = 32;  // more than there are tapes of threads that ended
     struct Shared {
-        std::latch ended{1};           // the first thread has begun to destroy its thread-local objects
-        std::latch compared{others};   // the others have looked at their tapes
+        std::latch ended{1};          // the first thread has begun to destroy its thread-local objects
+        std::latch compared{others};  // the others have looked at their tapes
         Tape* first = nullptr;
         std::vector<Tape*> tapes = std::vector<Tape*>(others);
     };

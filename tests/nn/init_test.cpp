@@ -67,7 +67,8 @@ const Shape shape{300, 500};  // 500 in, 300 out
 }  // namespace
 
 TEST_CASE("kaiming goes by the inputs") {
-    check_even(spread_of([](const auto& w) { nn::init::kaiming_uniform(w); }, shape), std::sqrt(2.0) * std::sqrt(3.0 / 500));
+    check_even(spread_of([](const auto& w) { nn::init::kaiming_uniform(w); }, shape),
+               std::sqrt(2.0) * std::sqrt(3.0 / 500));
     check_even(spread_of([](const auto& w) { nn::init::kaiming_uniform(w, 0.5); }, shape), 0.5 * std::sqrt(3.0 / 500));
     check_normal(spread_of([](const auto& w) { nn::init::kaiming_normal(w); }, shape), std::sqrt(2.0 / 500));
     check_normal(spread_of([](const auto& w) { nn::init::kaiming_normal(w, 3.0); }, shape), 3.0 / std::sqrt(500.0));
@@ -80,7 +81,8 @@ TEST_CASE("xavier goes by inputs and outputs") {
 }
 
 TEST_CASE("further axes multiply both fans") {
-    check_even(spread_of([](const auto& w) { nn::init::kaiming_uniform(w, 1.0); }, {100, 200, 2, 3}), std::sqrt(3.0 / 1200));
+    check_even(spread_of([](const auto& w) { nn::init::kaiming_uniform(w, 1.0); }, {100, 200, 2, 3}),
+               std::sqrt(3.0 / 1200));
     check_normal(spread_of([](const auto& w) { nn::init::xavier_normal(w); }, {100, 200, 2, 3}), std::sqrt(2.0 / 1800));
 }
 
@@ -90,7 +92,8 @@ TEST_CASE("uniform and normal are as asked, zeros are zeros") {
     CHECK(s.largest < 5.0);
     check_even(spread_of([](const auto& w) { nn::init::uniform(w, -0.25, 0.25); }, shape), 0.25);
     check_normal(spread_of([](const auto& w) { nn::init::normal(w, 0.0, 0.25); }, shape), 0.25);
-    CHECK(spread_of([](const auto& w) { nn::init::normal(w, 7.0, 0.1); }, shape).mean == doctest::Approx(7.0).epsilon(0.001));
+    CHECK(spread_of([](const auto& w) { nn::init::normal(w, 7.0, 0.1); }, shape).mean ==
+          doctest::Approx(7.0).epsilon(0.001));
     CHECK(spread_of([](const auto& w) { nn::init::zeros(w); }, shape).largest == 0.0);
     const auto w = parameter(zeros<double>({2}));
     nn::init::uniform(w, 2.0, 2.0);
@@ -109,7 +112,8 @@ TEST_CASE_TEMPLATE("orthogonal makes the shorter side orthonormal, times the gai
         for (std::size_t i = 0; i < n; ++i) {
             for (std::size_t j = 0; j < n; ++j) {
                 const double expected = i == j ? 4.0 : 0.0;
-                CHECK(std::abs(static_cast<double>(gram.data()[i * n + j]) - expected) < (sizeof(T) == 4 ? 2e-6 : 1e-14));
+                CHECK(std::abs(static_cast<double>(gram.data()[i * n + j]) - expected) <
+                      (sizeof(T) == 4 ? 2e-6 : 1e-14));
             }
         }
     }
@@ -155,7 +159,8 @@ TEST_CASE("constants can be initialised; results of ops cannot, and stay as they
     const auto y = exp(x);
     const auto before = elements(y);
     CHECK(message<GraphError>([&] { nn::init::zeros(y); }) ==
-          "zeros: this tensor of shape (2, 2) is the result of an op, and what was recorded can't be overwritten; initialise a parameter or a "
+          "zeros: this tensor of shape (2, 2) is the result of an op, and what was recorded can't be overwritten; "
+          "initialise a parameter or a "
           "constant");
     CHECK_THROWS_AS(nn::init::uniform(y), GraphError);
     CHECK_THROWS_AS(nn::init::normal(y), GraphError);

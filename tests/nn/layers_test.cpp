@@ -178,8 +178,10 @@ TEST_CASE("a ShapeError inside a Sequential says in which module, nested ones to
 }
 
 TEST_CASE("layers refuse extents of 0, and an MLP fewer than two widths") {
-    CHECK(message<ValueError>([] { nn::Linear<double>(0, 3); }) == "Linear: 0 inputs and 3 outputs; both must be at least 1");
-    CHECK(message<ValueError>([] { nn::Linear<double>(3, 0); }) == "Linear: 3 inputs and 0 outputs; both must be at least 1");
+    CHECK(message<ValueError>([] { nn::Linear<double>(0, 3); }) ==
+          "Linear: 0 inputs and 3 outputs; both must be at least 1");
+    CHECK(message<ValueError>([] { nn::Linear<double>(3, 0); }) ==
+          "Linear: 3 inputs and 0 outputs; both must be at least 1");
     CHECK(message<ValueError>([] { nn::MLP<double>({3}); }) ==
           "MLP: 1 widths given; it takes at least two, those of the input and of the output");
     CHECK_THROWS_AS((nn::MLP<double>(std::vector<std::size_t>{})), ValueError);

@@ -54,7 +54,8 @@ TEST_CASE("the same seed trains the same network, to the last bit") {
     const auto train = [](std::uint64_t seed) {
         random::seed(seed);
         nn::MLP<float> net({4, 16, 3}, nn::Activation::relu);
-        optim::SGD<float> optimizer(net.parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-3, .nesterov = true});
+        optim::SGD<float> optimizer(net.parameters(),
+                                    {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-3, .nesterov = true});
         const auto x = random::normal<float>({32, 4});
         const xt::xarray<int> labels = xt::arange<int>(32) % 3;
         for (int step = 0; step < 20; ++step) {

@@ -23,7 +23,8 @@ namespace {
 using Values = std::vector<double>;
 
 // -Σ p log softmax(logits), row by row.
-Values cross_entropy_by_hand(const Tensor<double>& logits, const std::function<long double(std::size_t, std::size_t)>& p) {
+Values cross_entropy_by_hand(const Tensor<double>& logits,
+                             const std::function<long double(std::size_t, std::size_t)>& p) {
     const std::size_t classes = logits.shape()[1];
     Values losses;
     for (std::size_t n = 0; n < logits.shape()[0]; ++n) {
@@ -95,8 +96,10 @@ TEST_CASE("cross_entropy with labels of any integer type is the mean over sample
     const auto each = nn::cross_entropy(logits, labels, {.reduction = Reduction::none});
     CHECK(each.shape() == Shape{5});
     check_near(each, by_hand);
-    check_near(nn::cross_entropy(logits, xt::xarray<std::uint8_t>(xt::cast<std::uint8_t>(labels))), {total_of(by_hand) / 5});
-    check_near(nn::cross_entropy(logits, xt::xarray<std::int64_t>(xt::cast<std::int64_t>(labels))), {total_of(by_hand) / 5});
+    check_near(nn::cross_entropy(logits, xt::xarray<std::uint8_t>(xt::cast<std::uint8_t>(labels))),
+               {total_of(by_hand) / 5});
+    check_near(nn::cross_entropy(logits, xt::xarray<std::int64_t>(xt::cast<std::int64_t>(labels))),
+               {total_of(by_hand) / 5});
     check_near(nn::cross_entropy(logits, nn::one_hot<double>(labels, 4)), {total_of(by_hand) / 5});
     // (softmax - one_hot) / samples
     nn::cross_entropy(logits, labels).backward();
@@ -108,8 +111,8 @@ TEST_CASE("cross_entropy with any probabilities weighs the logarithms by them") 
     random::seed(3);
     const auto logits = parameter(random::normal<double>({5, 4}, 0.0, 3.0));
     const auto p = random::uniform<double>({5, 4});  // rows need not add up to 1
-    const auto by_hand =
-        cross_entropy_by_hand(logits, [&](std::size_t n, std::size_t c) { return static_cast<long double>(p.data()[n * 4 + c]); });
+    const auto by_hand = cross_entropy_by_hand(
+        logits, [&](std::size_t n, std::size_t c) { return static_cast<long double>(p.data()[n * 4 + c]); });
     check_near(nn::cross_entropy(logits, p), {total_of(by_hand) / 5});
     check_near(nn::cross_entropy(logits, xt::xarray<double>(p.value())), {total_of(by_hand) / 5});
     check_near(nn::cross_entropy(logits, p, {.reduction = Reduction::none}), by_hand);
@@ -135,12 +138,15 @@ TEST_CASE_TEMPLATE("cross_entropy is exact and finite however large the logits",
 
 TEST_CASE("cross_entropy names a label outside the classes, and shapes that don't match") {
     const auto logits = ones<double>({3, 4});
-    CHECK(message<ValueError>([&] { (void)nn::cross_entropy(logits, xt::xarray<int>{0, 4, 1}); }) ==
-          "cross_entropy: label 4 of sample 1 is outside [0, 4): there are 4 classes");
-    CHECK(message<ValueError>([&] { (void)nn::cross_entropy(logits, xt::xarray<int>{0, 1, -1}); }).find("label -1 of sample 2") !=
-          std::string::npos);
-    CHECK(message<ShapeError>([&] { (void)nn::cross_entropy(logits, xt::xarray<int>{0, 1}); })
-              .find("cross_entropy: logits of shape (3, 4) and labels of shape (2,)") == 0);
+    CHECK(message<ValueError>([&] {
+              (void)nn::cross_entropy(logits, xt::xarray<int>{0, 4, 1});
+          }) == "cross_entropy: label 4 of sample 1 is outside [0, 4): there are 4 classes");
+    CHECK(message<ValueError>([&] {
+              (void)nn::cross_entropy(logits, xt::xarray<int>{0, 1, -1});
+          }).find("label -1 of sample 2") != std::string::npos);
+    CHECK(message<ShapeError>([&] {
+              (void)nn::cross_entropy(logits, xt::xarray<int>{0, 1});
+          }).find("cross_entropy: logits of shape (3, 4) and labels of shape (2,)") == 0);
     CHECK_THROWS_AS((void)nn::cross_entropy(logits, xt::xarray<int>(xt::zeros<int>({3, 1}))), ShapeError);
     CHECK_THROWS_AS((void)nn::cross_entropy(ones<double>({4}), xt::xarray<int>{0}), ShapeError);
     CHECK_THROWS_AS((void)nn::cross_entropy(logits, ones<double>({4, 4})), ShapeError);
@@ -150,8 +156,9 @@ TEST_CASE("one_hot puts a 1 at each label") {
     CHECK(elements(nn::one_hot<double>(xt::xarray<int>{2, 0}, 3)) == Values{0, 0, 1, 1, 0, 0});
     CHECK(nn::one_hot(xt::xarray<std::uint8_t>{2, 0}, 3).shape() == Shape{2, 3});
     CHECK(nn::one_hot<double>(xt::xarray<int>::from_shape({0}), 3).shape() == Shape{0, 3});
-    CHECK(message<ValueError>([] { (void)nn::one_hot<double>(xt::xarray<int>{0, 3}, 3); }) ==
-          "one_hot: label 3 of sample 1 is outside [0, 3): there are 3 classes");
+    CHECK(message<ValueError>([] {
+              (void)nn::one_hot<double>(xt::xarray<int>{0, 3}, 3);
+          }) == "one_hot: label 3 of sample 1 is outside [0, 3): there are 3 classes");
 }
 
 TEST_CASE("accuracy is the share of samples whose largest logit is at their label") {
@@ -159,10 +166,12 @@ TEST_CASE("accuracy is the share of samples whose largest logit is at their labe
     CHECK(nn::accuracy(logits, xt::xarray<int>{2, 0, 1, 0}) == 1.0);
     CHECK(nn::accuracy(logits, xt::xarray<int>{2, 0, 0, 1}) == 0.5);
     CHECK(nn::accuracy(logits, xt::xarray<std::int64_t>{0, 1, 2, 2}) == 0.0);
-    CHECK(nn::accuracy(Tensor<double>(xt::xarray<double>{{1, 1}}), xt::xarray<int>{0}) == 1.0);  // the first of the largest
+    CHECK(nn::accuracy(Tensor<double>(xt::xarray<double>{{1, 1}}), xt::xarray<int>{0}) ==
+          1.0);  // the first of the largest
     CHECK(std::isnan(nn::accuracy(zeros<double>({0, 3}), xt::xarray<int>::from_shape({0}))));
     CHECK(message<ShapeError>([&] { (void)nn::accuracy(logits, xt::xarray<int>{0}); }) ==
           "accuracy: logits (4, 3) and labels (1,); it takes (samples, classes) and (samples,)");
-    CHECK(message<ValueError>([&] { (void)nn::accuracy(logits, xt::xarray<int>{0, 0, 0, 3}); }) ==
-          "accuracy: label 3 of sample 3 is outside [0, 3): there are 3 classes");
+    CHECK(message<ValueError>([&] {
+              (void)nn::accuracy(logits, xt::xarray<int>{0, 0, 0, 3});
+          }) == "accuracy: label 3 of sample 3 is outside [0, 3): there are 3 classes");
 }

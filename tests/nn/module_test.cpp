@@ -43,7 +43,9 @@ std::vector<std::vector<T>> values_of(nn::Module<T>& module) {
 /// Two layers that share their weight, a parameter of its own, and a child that has none.
 class Tied : public nn::Module<double> {
 public:
-    Tensor<double> forward(const Tensor<double>& x) override { return relu_(scale_ * matmul(matmul(x, first_), second_)); }
+    Tensor<double> forward(const Tensor<double>& x) override {
+        return relu_(scale_ * matmul(matmul(x, first_), second_));
+    }
     std::vector<nn::Member<double>> members() override {
         return {{"first", first_}, {"second", second_}, {"relu", relu_}, {"absent", absent_}, {"scale", scale_}};
     }
@@ -58,7 +60,8 @@ private:
 
 nn::Sequential<double> nested() {
     return nn::Sequential<double>(nn::Linear<double>(2, 3), nn::Tanh<double>(),
-                                  nn::MLP<double>({3, 4, 2}, nn::Activation::sigmoid), nn::Linear<double>(2, 1, {.bias = false}));
+                                  nn::MLP<double>({3, 4, 2}, nn::Activation::sigmoid),
+                                  nn::Linear<double>(2, 1, {.bias = false}));
 }
 
 }  // namespace
@@ -99,7 +102,8 @@ TEST_CASE("train and eval reach every child") {
     auto net = nested();
     const auto modes = [&] {
         auto& inner = dynamic_cast<nn::Sequential<double>&>(net[2]);
-        return std::vector<bool>{net.is_training(), net[0].is_training(), net[1].is_training(), inner.is_training(), inner[1].is_training()};
+        return std::vector<bool>{net.is_training(), net[0].is_training(), net[1].is_training(), inner.is_training(),
+                                 inner[1].is_training()};
     };
     CHECK(modes() == std::vector<bool>(5, true));
     net.eval();
@@ -164,7 +168,8 @@ TEST_CASE("a clone is of the same kind and in the same mode, module by module") 
         nn::Flatten<double> flatten;
         flatten.eval();
         return flatten.clone();
-    }()->is_training());
+    }()
+                    ->is_training());
 }
 
 TEST_CASE("a module that does not say how it is copied refuses, alone or inside another") {
@@ -227,7 +232,8 @@ TEST_CASE("loading lists every missing, unexpected and mis-shaped entry, and the
     state.insert_or_assign("2.weight", xt::xarray<double>(xt::zeros<double>({1, 3})));
     state.insert_or_assign("4.weight", xt::xarray<double>(xt::zeros<double>({5})));
     CHECK(message<ValueError>([&] { net.load_state_dict(state); }) ==
-          "load_state_dict: the entries don't fit this module; load with {.strict = false} to leave out what is missing or unexpected\n"
+          "load_state_dict: the entries don't fit this module; load with {.strict = false} to leave out what is "
+          "missing or unexpected\n"
           "  mis-shaped: 0.weight is (3, 2) here and (2, 3) there\n"
           "  missing: 0.bias (3,)\n"
           "  missing: 2.bias (1,)\n"

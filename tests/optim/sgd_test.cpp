@@ -91,7 +91,8 @@ TEST_CASE("three steps by hand: θ from 1, gradients 2, -1, 4, η = 1/4, α = 1/
     CHECK(run({.lr = 0.25, .weight_decay = 1.0}) == Values{0.25, 0.4375, -0.671875});
 }
 
-TEST_CASE_TEMPLATE("every combination of options follows its formula, element by element and in vectors of any length", T, float, double) {
+TEST_CASE_TEMPLATE("every combination of options follows its formula, element by element and in vectors of any length",
+                   T, float, double) {
     random::seed(1);
     for (const std::size_t n : {1U, 3U, 8U, 17U, 100U}) {
         for (const SGDOptions& options : combinations) {
@@ -246,7 +247,8 @@ TEST_CASE("options that are not allowed are refused by name, value and what is a
     CHECK(refused({.lr = 0.1, .momentum = not_a_number}) == "SGD: momentum is nan; it must be finite and not negative");
     CHECK(refused({.lr = 0.1, .dampening = not_a_number}) == "SGD: dampening is nan; it must be finite");
     CHECK(refused({.lr = 0.1, .weight_decay = -1.0}) == "SGD: weight_decay is -1; it must be finite and not negative");
-    CHECK(refused({.lr = 0.1, .nesterov = true}) == "SGD: nesterov needs momentum above 0 and dampening 0; they are 0 and 0");
+    CHECK(refused({.lr = 0.1, .nesterov = true}) ==
+          "SGD: nesterov needs momentum above 0 and dampening 0; they are 0 and 0");
     CHECK(refused({.lr = 0.1, .momentum = 0.9, .dampening = 0.5, .nesterov = true}) ==
           "SGD: nesterov needs momentum above 0 and dampening 0; they are 0.9 and 0.5");
     CHECK_NOTHROW((SGD<double>({p}, {.lr = 0.0})));
@@ -257,10 +259,12 @@ TEST_CASE("a list of parameters that is empty, or holds one twice or what is non
     const auto q = parameter(1.0);
     CHECK(message<ValueError>([] { SGD<double>({}, {.lr = 0.1}); }) ==
           "optimizer: the list of parameters is empty; pass module.parameters()");
-    CHECK(message<ValueError>([&] { SGD<double>({q, p, p}, {.lr = 0.1}); }) ==
-          "optimizer: parameter 2 of shape (2,) is given twice; each may be in one group only");
-    CHECK(message<ValueError>([&] { SGD<double>({q, Tensor<double>(1.0)}, {.lr = 0.1}); }) ==
-          "optimizer: tensor 1 of shape () is no parameter; make it with xtape::parameter");
+    CHECK(message<ValueError>([&] {
+              SGD<double>({q, p, p}, {.lr = 0.1});
+          }) == "optimizer: parameter 2 of shape (2,) is given twice; each may be in one group only");
+    CHECK(message<ValueError>([&] {
+              SGD<double>({q, Tensor<double>(1.0)}, {.lr = 0.1});
+          }) == "optimizer: tensor 1 of shape () is no parameter; make it with xtape::parameter");
     CHECK(message<ValueError>([&] { SGD<double>({2.0 * p}, {.lr = 0.1}); }) ==
           "optimizer: tensor 0 of shape (2,) is no parameter; make it with xtape::parameter");
     CHECK_THROWS_AS((SGD<double>({Tensor<double>()}, {.lr = 0.1})), ValueError);
@@ -270,8 +274,9 @@ TEST_CASE("a refused group changes nothing") {
     const auto p = parameter(1.0);
     const auto q = parameter(1.0);
     SGD<double> opt({p}, {.lr = 0.25});
-    CHECK(message<ValueError>([&] { opt.add_group({q, p}, {.lr = 0.1}); }) ==
-          "optimizer: parameter 1 of shape () is given twice; each may be in one group only");
+    CHECK(message<ValueError>([&] {
+              opt.add_group({q, p}, {.lr = 0.1});
+          }) == "optimizer: parameter 1 of shape () is given twice; each may be in one group only");
     CHECK_THROWS_AS(opt.add_group({q}, {.lr = not_a_number}), ValueError);
     CHECK_THROWS_AS(opt.add_group({}, {.lr = 0.1}), ValueError);
     CHECK(opt.groups().size() == 1);
