@@ -276,6 +276,12 @@ void register_thread() {
     }
     cache.active[c.index] = cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {})
                                                                  : Pool::instance().take_batch(c);
+    Magazine& active = cache.active[c.index];
+    if (cache.dead && active.count > 1) {
+        // Nobody will flush this cache again: keep the one block that is asked for.
+        Pool::instance().put_batch(c.index, {std::exchange(active.head->next, nullptr), active.count - 1});
+        active.count = 1;
+    }
 }
 
 [[gnu::noinline]] void make_room(SizeClass c) noexcept {
@@ -317,6 +323,9 @@ void memory::deallocate(void* p, std::size_t bytes) noexcept {
     if (bytes > cached_limit || cache.dead) [[unlikely]] {
         Pool::instance().put_batch(c.index, {block, 1});
         return;
+    }
+    if (!cache.registered) [[unlikely]] {
+        register_thread();  // a thread that only frees has a cache to give back too
     }
     Magazine& active = cache.active[c.index];
     if (active.count >= batch_count(c.bytes)) [[unlikely]] {
