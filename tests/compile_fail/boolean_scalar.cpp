@@ -1,5 +1,5 @@
 // must not compile: bool
-#include <xtape/autograd.hpp>
+#include <xtape/autograd/tensor.hpp>
 
 xtape::Tensor<double> converted(bool condition) {
 #ifdef CORRECTED

@@ -1,5 +1,5 @@
 // must not compile: write xtape::cast<T>(expression)
-#include <xtape/autograd.hpp>
+#include <xtape/autograd/tensor.hpp>
 
 auto converted(const xt::xarray<int>& counts) {
 #ifdef CORRECTED

@@ -1,5 +1,5 @@
 // must not compile: write xtape::cast<T>(expression)
-#include <xtape/autograd.hpp>
+#include <xtape/autograd/elementwise.hpp>
 
 auto converted(const xtape::Tensor<double>& x, const xt::xarray<int>& counts) {
 #ifdef CORRECTED

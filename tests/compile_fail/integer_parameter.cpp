@@ -1,5 +1,5 @@
 // must not compile: xtape::cast<
-#include <xtape/autograd.hpp>
+#include <xtape/autograd/tensor.hpp>
 
 auto converted(const xt::xarray<int>& counts) {
 #ifdef CORRECTED

@@ -1,5 +1,5 @@
 // must not compile: convert one of them: x.cast<double>() or x.cast<float>()
-#include <xtape/autograd.hpp>
+#include <xtape/autograd/products.hpp>
 
 auto mixed(const xtape::Tensor<float>& x, const xtape::Tensor<double>& y) {
 #ifdef CORRECTED
