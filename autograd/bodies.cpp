@@ -20,8 +20,12 @@ decltype(auto) with_type(DType dtype, F&& f) {
 }  // namespace
 
 Ref<Body> make(DType dtype, const Shape& shape, Ref<Storage> storage, Ref<Node> node) {
-    auto* body = new (memory::allocate(sizeof(Body)))
-        Body{.refs = {}, .dtype = dtype, .is_parameter = false, .shape = shape, .storage = std::move(storage), .node = std::move(node)};
+    auto* body = new (memory::allocate(sizeof(Body))) Body{.refs = {},
+                                                           .dtype = dtype,
+                                                           .is_parameter = false,
+                                                           .shape = shape,
+                                                           .storage = std::move(storage),
+                                                           .node = std::move(node)};
     return Ref<Body>::adopt(body);
 }
 
@@ -43,7 +47,9 @@ Ref<Body> copy(const Body& body) {
     return copied;
 }
 
-bool is_sole_owner(const Ref<Body>& body) noexcept { return body->refs.unique() && body->storage->refs.unique() && !body->node; }
+bool is_sole_owner(const Ref<Body>& body) noexcept {
+    return body->refs.unique() && body->storage->refs.unique() && !body->node;
+}
 
 void add_to(Ref<Body>& sum, const Ref<Body>& term, bool recorded) {
     with_type(sum->dtype, [&]<class T>(T) {
@@ -63,7 +69,8 @@ void add_to(Ref<Body>& sum, const Ref<Body>& term, bool recorded) {
 }
 
 Ref<Body> reduce_to(Ref<Body> gradient, const Shape& shape) {
-    return with_type(gradient->dtype, [&]<class T>(T) { return xtape::reduce_to(Tensor<T>(std::move(gradient)), shape).ref(); });
+    return with_type(gradient->dtype,
+                     [&]<class T>(T) { return xtape::reduce_to(Tensor<T>(std::move(gradient)), shape).ref(); });
 }
 
 }  // namespace xtape::bodies

@@ -10,13 +10,14 @@ namespace xtape {
 /// The shape that NumPy's broadcasting gives two shapes; throws ShapeError naming the op, both shapes and the axis.
 [[nodiscard]] Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
-/// How to run through an output and K operands that are broadcast to it: rows of `inner` elements along which each operand advances by 1 or
-/// stands still, under outer axes with a stride for each operand. Adjacent axes that behave alike are merged.
+/// How to run through an output and K operands that are broadcast to it: rows of `inner` elements along which each
+/// operand advances by 1 or stands still, under outer axes with a stride for each operand. Adjacent axes that behave
+/// alike are merged.
 template <std::size_t K>
 struct BroadcastPlan {
     std::size_t inner = 1;
     std::array<std::size_t, K> inner_steps{};
-    Shape outer;                                  // innermost first
+    Shape outer;  // innermost first
     std::array<Shape, K> outer_strides;
 
     BroadcastPlan(const Shape& output, const std::array<const Shape*, K>& operands) {

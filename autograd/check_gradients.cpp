@@ -51,13 +51,15 @@ Tensor<double> shifted(const Function& f, const Tensors& xs, const Tensors& dire
 
 class Checker {
 public:
-    Checker(const CheckOptions& options, CheckResult& result) : options_(options), result_(result), stream_(options.seed, random::stream_id("check_gradients")) {}
+    Checker(const CheckOptions& options, CheckResult& result)
+        : options_(options), result_(result), stream_(options.seed, random::stream_id("check_gradients")) {}
 
     void check(const Function& f, const Tensors& xs, int order) {
         options_.mode == CheckMode::jacobian ? check_jacobian(f, xs, order) : check_projections(f, xs, order);
     }
 
-    // The next order's function: the first-order gradients of f under a random cotangent, each weighted at random, summed up.
+    // The next order's function: the first-order gradients of f under a random cotangent, each weighted at random,
+    // summed up.
     Function derivative_of(const Function& f, const Tensors& xs) {
         const Tensor<double> y = f(parameters_at(xs));
         const Tensor<double> cotangent = random_like(y, stream_);
@@ -114,8 +116,8 @@ private:
                 const Tensor<double> down = shifted(f, xs, direction, -h);
                 for (std::size_t j = 0; j < y.size(); ++j) {
                     compare(rows[j][i].data()[e], (up.data()[j] - down.data()[j]) / (2 * h), scale, [&] {
-                        return fmt::format("order {}: output element {} by input {} of shape {}, element {}", order, j, i,
-                                           to_string(xs[i].shape()), e);
+                        return fmt::format("order {}: output element {} by input {} of shape {}, element {}", order, j,
+                                           i, to_string(xs[i].shape()), e);
                     });
                 }
             }
@@ -153,11 +155,12 @@ private:
     template <class Where>
     void compare(double analytic, double numeric, double scale, Where where) {
         const bool same_kind = std::isfinite(analytic) && std::isfinite(numeric);
-        const double error = same_kind ? std::abs(analytic - numeric) / (1.0 + scale) : std::numeric_limits<double>::infinity();
+        const double error =
+            same_kind ? std::abs(analytic - numeric) / (1.0 + scale) : std::numeric_limits<double>::infinity();
         if (error > result_.max_error) {
             result_.max_error = error;
-            result_.message = fmt::format("{}: analytic {:.10g}, numeric {:.10g}, difference {:.3g} of {:.3g} allowed", where(), analytic,
-                                          numeric, error, options_.tolerance);
+            result_.message = fmt::format("{}: analytic {:.10g}, numeric {:.10g}, difference {:.3g} of {:.3g} allowed",
+                                          where(), analytic, numeric, error, options_.tolerance);
         }
         result_.ok = result_.ok && error <= options_.tolerance;
     }

@@ -16,12 +16,12 @@ enum class CheckMode {
 };
 
 struct CheckOptions {
-    int order = 1;             ///< derivatives up to this order are checked
+    int order = 1;  ///< derivatives up to this order are checked
     CheckMode mode = CheckMode::jacobian;
-    double tolerance = 1e-6;   ///< of |analytic - numeric|, relative to 1 + the largest magnitude in the comparison
-    double step = 0;           ///< of the differences; 0 chooses the cube root of the precision, scaled by each element
-    int projections = 4;       ///< how many random directions `projection` tries
-    std::uint64_t seed = 0;    ///< of the random directions
+    double tolerance = 1e-6;  ///< of |analytic - numeric|, relative to 1 + the largest magnitude in the comparison
+    double step = 0;          ///< of the differences; 0 chooses the cube root of the precision, scaled by each element
+    int projections = 4;      ///< how many random directions `projection` tries
+    std::uint64_t seed = 0;   ///< of the random directions
 };
 
 struct CheckResult {
@@ -31,9 +31,9 @@ struct CheckResult {
     explicit operator bool() const noexcept { return ok; }
 };
 
-/// Compares the gradients of `f` by each of `xs` with central differences, and at order 2 and up the gradients of randomly weighted
-/// gradients likewise. f maps tensors of the shapes of `xs` to one tensor of any shape, and must be differentiable there.
-/// A derivative that is not finite where the differences are, or the other way round, fails.
+/// Compares the gradients of `f` by each of `xs` with central differences, and at order 2 and up the gradients of
+/// randomly weighted gradients likewise. f maps tensors of the shapes of `xs` to one tensor of any shape, and must be
+/// differentiable there. A derivative that is not finite where the differences are, or the other way round, fails.
 [[nodiscard]] CheckResult check_gradients(const std::function<Tensor<double>(const std::vector<Tensor<double>>&)>& f,
                                           const std::vector<Tensor<double>>& xs, const CheckOptions& options = {});
 

@@ -29,7 +29,8 @@ template <class T>
 Tensor<T> arange(double start, double stop, double step) {
     const double count = std::ceil((stop - start) / step);
     if (!(step != 0) || !std::isfinite(count)) {
-        throw ValueError(fmt::format("arange: from {} to {} by {}: the step must not be 0, and all must be finite", start, stop, step));
+        throw ValueError(fmt::format("arange: from {} to {} by {}: the step must not be 0, and all must be finite",
+                                     start, stop, step));
     }
     Tensor<T> x = Tensor<T>::uninitialized({count > 0 ? static_cast<std::size_t>(count) : std::size_t{0}});
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -49,10 +50,10 @@ Tensor<T> linspace(double start, double stop, std::size_t count) {
     return x;
 }
 
-#define XTAPE_INSTANTIATE(T)                                  \
-    template Tensor<T> full<T>(const Shape&, double);         \
-    template Tensor<T> eye<T>(std::size_t);                   \
-    template Tensor<T> arange<T>(double, double, double);     \
+#define XTAPE_INSTANTIATE(T)                              \
+    template Tensor<T> full<T>(const Shape&, double);     \
+    template Tensor<T> eye<T>(std::size_t);               \
+    template Tensor<T> arange<T>(double, double, double); \
     template Tensor<T> linspace<T>(double, double, std::size_t);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

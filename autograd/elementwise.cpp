@@ -119,8 +119,8 @@ private:
         const T* y = (Form::needs & needs::y) != 0 ? context.saved_data<T>(-1) : nullptr;
         // An operand that the rule does not read has any shape.
         const Shape& output = context.output_shape();
-        for_each_row<T>(output, a != nullptr ? context.input_shape(0) : output, b != nullptr ? context.input_shape(1) : output,
-                        element_count(output),
+        for_each_row<T>(output, a != nullptr ? context.input_shape(0) : output,
+                        b != nullptr ? context.input_shape(1) : output, element_count(output),
                         [&](std::size_t at, std::size_t at_a, std::size_t at_b, std::size_t n, kernels::Steps steps) {
                             kernel(g + at, a != nullptr ? a + at_a : g + at, b != nullptr ? b + at_b : g + at,
                                    y != nullptr ? y + at : nullptr, out + at, n, steps, add);
@@ -141,7 +141,8 @@ Tensor<T> binary(const Tensor<T>& a, const Tensor<T>& b) {
         if (!records(a, b)) {
             return y;
         }
-        const unsigned needed = (a.requires_grad() ? Rule::Left::needs : 0U) | (b.requires_grad() ? Rule::Right::needs : 0U);
+        const unsigned needed =
+            (a.requires_grad() ? Rule::Left::needs : 0U) | (b.requires_grad() ? Rule::Right::needs : 0U);
         record(BinaryRule<Rule, T>{}, y.body(), {{a, (needed & needs::a) != 0}, {b, (needed & needs::b) != 0}},
                (needed & needs::y) != 0);
     }
@@ -292,31 +293,31 @@ Tensor<T> relu(const Tensor<T>& x) {
     return unary<Relu>(x);
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                                    \
-    template Tensor<T> elementwise::add(const Tensor<T>&, const Tensor<T>&);                                    \
-    template Tensor<T> elementwise::subtract(const Tensor<T>&, const Tensor<T>&);                               \
-    template Tensor<T> elementwise::multiply(const Tensor<T>&, const Tensor<T>&);                               \
-    template Tensor<T> elementwise::divide(const Tensor<T>&, const Tensor<T>&);                                 \
-    template Tensor<T> elementwise::pow(const Tensor<T>&, const Tensor<T>&);                                    \
-    template Tensor<T> elementwise::maximum(const Tensor<T>&, const Tensor<T>&);                                \
-    template Tensor<T> elementwise::minimum(const Tensor<T>&, const Tensor<T>&);                                \
-    template Tensor<T> elementwise::where(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&);                \
-    template Tensor<T> strong(const Tensor<T>&, const Tensor<T>&);                                              \
-    template Tensor<T> strong2(const Tensor<T>&, const Tensor<T>&);                                             \
-    template Tensor<T> non_negative(const Tensor<T>&);                                                          \
-    template TensorMask<T> is_less(const Tensor<T>&, const Tensor<T>&);                                         \
-    template TensorMask<T> is_equal(const Tensor<T>&, const Tensor<T>&);                                        \
-    template TensorMask<T> is_nan(const Tensor<T>&);                                                            \
-    template Tensor<T> operator-(const Tensor<T>&);                                                             \
-    template Tensor<T> exp(const Tensor<T>&);                                                                   \
-    template Tensor<T> log(const Tensor<T>&);                                                                   \
-    template Tensor<T> sqrt(const Tensor<T>&);                                                                  \
-    template Tensor<T> square(const Tensor<T>&);                                                                \
-    template Tensor<T> abs(const Tensor<T>&);                                                                   \
-    template Tensor<T> tanh(const Tensor<T>&);                                                                  \
-    template Tensor<T> sin(const Tensor<T>&);                                                                   \
-    template Tensor<T> cos(const Tensor<T>&);                                                                   \
-    template Tensor<T> sigmoid(const Tensor<T>&);                                                               \
+#define XTAPE_INSTANTIATE(T)                                                                     \
+    template Tensor<T> elementwise::add(const Tensor<T>&, const Tensor<T>&);                     \
+    template Tensor<T> elementwise::subtract(const Tensor<T>&, const Tensor<T>&);                \
+    template Tensor<T> elementwise::multiply(const Tensor<T>&, const Tensor<T>&);                \
+    template Tensor<T> elementwise::divide(const Tensor<T>&, const Tensor<T>&);                  \
+    template Tensor<T> elementwise::pow(const Tensor<T>&, const Tensor<T>&);                     \
+    template Tensor<T> elementwise::maximum(const Tensor<T>&, const Tensor<T>&);                 \
+    template Tensor<T> elementwise::minimum(const Tensor<T>&, const Tensor<T>&);                 \
+    template Tensor<T> elementwise::where(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&); \
+    template Tensor<T> strong(const Tensor<T>&, const Tensor<T>&);                               \
+    template Tensor<T> strong2(const Tensor<T>&, const Tensor<T>&);                              \
+    template Tensor<T> non_negative(const Tensor<T>&);                                           \
+    template TensorMask<T> is_less(const Tensor<T>&, const Tensor<T>&);                          \
+    template TensorMask<T> is_equal(const Tensor<T>&, const Tensor<T>&);                         \
+    template TensorMask<T> is_nan(const Tensor<T>&);                                             \
+    template Tensor<T> operator-(const Tensor<T>&);                                              \
+    template Tensor<T> exp(const Tensor<T>&);                                                    \
+    template Tensor<T> log(const Tensor<T>&);                                                    \
+    template Tensor<T> sqrt(const Tensor<T>&);                                                   \
+    template Tensor<T> square(const Tensor<T>&);                                                 \
+    template Tensor<T> abs(const Tensor<T>&);                                                    \
+    template Tensor<T> tanh(const Tensor<T>&);                                                   \
+    template Tensor<T> sin(const Tensor<T>&);                                                    \
+    template Tensor<T> cos(const Tensor<T>&);                                                    \
+    template Tensor<T> sigmoid(const Tensor<T>&);                                                \
     template Tensor<T> relu(const Tensor<T>&);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -4,7 +4,8 @@
 
 namespace xtape {
 
-// Elementwise ops of one input. What each returns where mathematics leaves the derivative open stands in docs/pitfalls.md.
+// Elementwise ops of one input. What each returns where mathematics leaves the derivative open stands in
+// docs/pitfalls.md.
 
 /// eˣ
 template <class T>
@@ -59,48 +60,35 @@ template <class T>
 }  // namespace elementwise
 
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto operator+(A&& a, B&& b) {
-    return elementwise::add(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto operator+(A&& a, B&& b) { return elementwise::add(operand<A, B>(a), operand<A, B>(b)); }
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto operator-(A&& a, B&& b) {
-    return elementwise::subtract(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto operator-(A&& a, B&& b) { return elementwise::subtract(operand<A, B>(a), operand<A, B>(b)); }
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto operator*(A&& a, B&& b) {
-    return elementwise::multiply(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto operator*(A&& a, B&& b) { return elementwise::multiply(operand<A, B>(a), operand<A, B>(b)); }
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto operator/(A&& a, B&& b) {
-    return elementwise::divide(operand<A, B>(a), operand<A, B>(b));
-}
-/// aᵇ. By the base the gradient is b aᵇ⁻¹, 0 where b is 0; by the exponent aᵇ log a, 0 at 0^b for b >= 0, NaN for a < 0.
+requires Operands<A, B>
+[[nodiscard]] auto operator/(A&& a, B&& b) { return elementwise::divide(operand<A, B>(a), operand<A, B>(b)); }
+/// aᵇ. By the base the gradient is b aᵇ⁻¹, 0 where b is 0; by the exponent aᵇ log a, 0 at 0^b for b >= 0, and NaN
+/// where a is negative.
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto pow(A&& a, B&& b) {
-    return elementwise::pow(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto pow(A&& a, B&& b) { return elementwise::pow(operand<A, B>(a), operand<A, B>(b)); }
 /// The larger of two; NaN if either is. Ties share the gradient equally.
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto maximum(A&& a, B&& b) {
-    return elementwise::maximum(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto maximum(A&& a, B&& b) { return elementwise::maximum(operand<A, B>(a), operand<A, B>(b)); }
 /// The smaller of two; NaN if either is. Ties share the gradient equally.
 template <class A, class B>
-    requires Operands<A, B>
-[[nodiscard]] auto minimum(A&& a, B&& b) {
-    return elementwise::minimum(operand<A, B>(a), operand<A, B>(b));
-}
+requires Operands<A, B>
+[[nodiscard]] auto minimum(A&& a, B&& b) { return elementwise::minimum(operand<A, B>(a), operand<A, B>(b)); }
 
-/// `a` where the condition holds, else `b`. The condition is an xtensor expression of bools or numbers (`x.value() > 0`); the gradient goes to what
-/// was taken, and exactly 0 to what was not.
-template <class C, class A, class B>
-    requires Operands<A, B> && (XtensorExpression<C> || std::same_as<std::remove_cvref_t<C>, bool>)
+/// `a` where the condition holds, else `b`. The condition is an xtensor expression of bools or numbers
+/// (`x.value() > 0`); the gradient goes to what was taken, and exactly 0 to what was not.
+template <Condition C, class A, class B>
+requires Operands<A, B>
 [[nodiscard]] auto where(C&& condition, A&& a, B&& b) {
     using T = OperandType<A, B>;
     if constexpr (XtensorExpression<C>) {
@@ -113,33 +101,33 @@ template <class C, class A, class B>
 // Comparisons give boolean xtensor arrays; nothing is recorded.
 
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> operator<(A&& a, B&& b) {
     return xt::less(operand<A, B>(a).value(), operand<A, B>(b).value());
 }
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> operator<=(A&& a, B&& b) {
     return xt::less_equal(operand<A, B>(a).value(), operand<A, B>(b).value());
 }
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> operator>(A&& a, B&& b) {
     return xt::greater(operand<A, B>(a).value(), operand<A, B>(b).value());
 }
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> operator>=(A&& a, B&& b) {
     return xt::greater_equal(operand<A, B>(a).value(), operand<A, B>(b).value());
 }
 /// a == b, elementwise. There is no operator ==: xtensor's gives one bool.
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> equal(A&& a, B&& b) {
     return xt::equal(operand<A, B>(a).value(), operand<A, B>(b).value());
 }
 template <class A, class B>
-    requires Operands<A, B>
+requires Operands<A, B>
 [[nodiscard]] xt::xarray<bool> not_equal(A&& a, B&& b) {
     return xt::not_equal(operand<A, B>(a).value(), operand<A, B>(b).value());
 }

@@ -68,8 +68,8 @@ private:
 
 }  // namespace
 
-// One pass backward over the part of the tape that an output reaches: every node there once, newest first. All marks and
-// gradients belong to the replay, so that replays nest, and separate ones run at the same time.
+// One pass backward over the part of the tape that an output reaches: every node there once, newest first. All marks
+// and gradients belong to the replay, so that replays nest, and separate ones run at the same time.
 class Replay {
 public:
     // A replay for all leaves.
@@ -77,7 +77,8 @@ public:
         discover(root, [](Node& node) { check_replayable(node); });
     }
     // A replay of what leads to the wanted nodes; it keeps their gradients.
-    Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted) : options_(options), restricted_(true) {
+    Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted)
+        : options_(options), restricted_(true) {
         discover(root, [](Node&) {});
         restrict_to(wanted);
     }
@@ -197,9 +198,10 @@ void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
 
 void Replay::check_replayable(Node& node) {
     if (node.released) {
-        throw GraphError(fmt::format("backward: the graph behind this tensor was replayed before, and what '{}' of shape {} saved is "
-                                     "gone; to replay a graph twice, ask for it the first time: backward({{.retain_graph = true}})",
-                                     node.op->name, to_string(node.shape)));
+        throw GraphError(fmt::format(
+            "backward: the graph behind this tensor was replayed before, and what '{}' of shape {} saved is "
+            "gone; to replay a graph twice, ask for it the first time: backward({{.retain_graph = true}})",
+            node.op->name, to_string(node.shape)));
     }
     for (const Saved& saved : node.saved()) {
         if (saved.input < 0) {
@@ -211,9 +213,10 @@ void Replay::check_replayable(Node& node) {
         }
         const std::uint32_t now = static_cast<LeafNode*>(input)->version.load(std::memory_order_relaxed);
         if (now != saved.version) {
-            throw GraphError(fmt::format("backward: '{}' of shape {} saved a leaf of shape {} at version {}, and the leaf has been overwritten "
-                                         "since (version {}); replay before assigning or stepping, or run the forward pass again",
-                                         node.op->name, to_string(node.shape), to_string(saved.shape), saved.version, now));
+            throw GraphError(fmt::format(
+                "backward: '{}' of shape {} saved a leaf of shape {} at version {}, and the leaf has been overwritten "
+                "since (version {}); replay before assigning or stepping, or run the forward pass again",
+                node.op->name, to_string(node.shape), to_string(saved.shape), saved.version, now));
         }
     }
 }
@@ -226,8 +229,9 @@ void Replay::call_hooks(Entry& entry) const {
         }
         Ref<Body> replaced = HookFunction(*hook)(entry.gradient);  // a copy, for it may remove itself
         if (!replaced || replaced->dtype != entry.node->dtype || replaced->shape != entry.node->shape) {
-            throw ShapeError(fmt::format("hook on '{}': it must return a gradient of shape {}, but returned {}", entry.node->op->name,
-                                         to_string(entry.node->shape), replaced ? to_string(replaced->shape) : "an empty tensor"));
+            throw ShapeError(fmt::format("hook on '{}': it must return a gradient of shape {}, but returned {}",
+                                         entry.node->op->name, to_string(entry.node->shape),
+                                         replaced ? to_string(replaced->shape) : "an empty tensor"));
         }
         entry.gradient = replaced->node ? bodies::alias(replaced, options_.create_graph) : std::move(replaced);
     }
@@ -286,7 +290,8 @@ void Replay::commit_to_leaves() {
     const RecordingIs recording(options_.create_graph);
     const std::scoped_lock lock(leaf_mutex());
     const auto leaf_body = [&](std::uint32_t index) { return static_cast<LeafNode*>(entries_[index].node)->body; };
-    // All that can throw comes first; then nothing but swaps. What the leaves held dies with the entries, after the lock.
+    // All that can throw comes first; then nothing but swaps. What the leaves held dies with the entries, after the
+    // lock.
     for (const std::uint32_t index : leaves_) {
         Ref<Body>& arrived = entries_[index].gradient;
         if (ParameterBody* leaf = leaf_body(index); leaf != nullptr && arrived && leaf->gradient) {
@@ -300,7 +305,9 @@ void Replay::commit_to_leaves() {
     }
 }
 
-bool RuleContext::has_gradient(std::size_t input) const { return static_cast<bool>(replay_.slot(node_.inputs()[input].get())); }
+bool RuleContext::has_gradient(std::size_t input) const {
+    return static_cast<bool>(replay_.slot(node_.inputs()[input].get()));
+}
 bool RuleContext::wants(std::size_t input) const { return replay_.wants(node_.inputs()[input].get()); }
 
 const Shape& RuleContext::input_shape(std::size_t input) const {

@@ -17,9 +17,9 @@ struct Accumulator {
     bool add;
 };
 
-/// What a derivative rule sees: the output's gradient, the saved values, and which inputs are wanted; and where it hands
-/// over the inputs' gradients. Rules are pure: they keep nothing and add nothing up. Under `create_graph` the values that a
-/// rule gets are connected to the graph and everything it computes is recorded.
+/// What a derivative rule sees: the output's gradient, the saved values, and which inputs are wanted; and where it
+/// hands over the inputs' gradients. Rules are pure: they keep nothing and add nothing up. Under `create_graph` the
+/// values that a rule gets are connected to the graph and everything it computes is recorded.
 class RuleContext {
 public:
     RuleContext(Node& node, Replay& replay, Ref<Body> gradient) noexcept
@@ -62,7 +62,8 @@ public:
     /// True under `create_graph`: the rule must then be written in tensor ops.
     [[nodiscard]] bool creates_graph() const noexcept;
 
-    /// Hands over the gradient of an input; where the input was broadcast, the engine sums it back to the input's shape.
+    /// Hands over the gradient of an input; where the input was broadcast, the engine sums it back to the input's
+    /// shape.
     template <class T>
     void give(std::size_t input, Tensor<T> gradient) {
         give_body(input, std::move(gradient).take());
@@ -74,7 +75,8 @@ public:
         void* data = accumulator_data(input, false, add);
         return {static_cast<T*>(data), add};
     }
-    /// The same for the last input that an elementwise rule differentiates by: it may get the incoming gradient's own buffer.
+    /// The same for the last input that an elementwise rule differentiates by: it may get the incoming gradient's own
+    /// buffer.
     template <class T>
     [[nodiscard]] Accumulator<T> accumulator_in_place(std::size_t input) {
         bool add = false;
@@ -98,7 +100,8 @@ private:
 /// Replays the tape behind `output` from `seed` and adds what arrives into the leaves' gradients.
 void replay_into_leaves(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options);
 
-/// Replays the tape behind `output` from `seed` and returns the gradients by `wanted`, null where `output` does not depend on one.
+/// Replays the tape behind `output` from `seed` and returns the gradients by `wanted`, null where `output` does not
+/// depend on one.
 [[nodiscard]] std::vector<Ref<Body>> replay_for(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options,
                                                 std::span<const Ref<Body>> wanted);
 

@@ -11,7 +11,7 @@
 namespace xtape {
 namespace {
 
-constexpr std::size_t edge = 3;         // how many entries are shown at either end of a shortened axis
+constexpr std::size_t edge = 3;           // how many entries are shown at either end of a shortened axis
 constexpr std::size_t whole_up_to = 100;  // tensors up to this size are shown whole
 
 template <class T>
@@ -42,7 +42,8 @@ struct Printer {
             width = std::max(width, number(*at).size());
             return;
         }
-        for_shown(axis, [&](std::size_t i, bool) { measure(axis + 1, at + static_cast<std::ptrdiff_t>(i) * strides[axis]); });
+        for_shown(axis,
+                  [&](std::size_t i, bool) { measure(axis + 1, at + static_cast<std::ptrdiff_t>(i) * strides[axis]); });
     }
 
     void print(std::size_t axis, const T* at) {
@@ -69,11 +70,15 @@ std::string to_string(const Tensor<T>& x) {
     if (!x) {
         return "an empty tensor";
     }
-    Printer<T> printer{.data = x.data(), .shape = x.shape(), .strides = contiguous_strides(x.shape()),
-                       .shortened = x.size() > whole_up_to, .text = {}};
+    Printer<T> printer{.data = x.data(),
+                       .shape = x.shape(),
+                       .strides = contiguous_strides(x.shape()),
+                       .shortened = x.size() > whole_up_to,
+                       .text = {}};
     printer.measure(0, x.data());
     printer.print(0, x.data());
-    return fmt::format("{}\nshape {}, {}, {}", printer.text, to_string(x.shape()), sizeof(T) == sizeof(float) ? "float" : "double",
+    return fmt::format("{}\nshape {}, {}, {}", printer.text, to_string(x.shape()),
+                       sizeof(T) == sizeof(float) ? "float" : "double",
                        x.requires_grad() ? x.body().node->op->name : "constant");
 }
 

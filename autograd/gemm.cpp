@@ -24,7 +24,8 @@ void gemm(Matrix<T> a, Matrix<T> b, T* c, std::size_t m, std::size_t n, std::siz
     }
     constexpr auto largest = static_cast<std::size_t>(std::numeric_limits<int>::max());
     if (m > largest || n > largest || k > largest) {
-        throw ShapeError(fmt::format("matmul: ({}, {}) times ({}, {}) has an extent beyond BLAS's int; split it", m, k, k, n));
+        throw ShapeError(
+            fmt::format("matmul: ({}, {}) times ({}, {}) has an extent beyond BLAS's int; split it", m, k, k, n));
     }
     const auto rows = static_cast<int>(m);
     const auto columns = static_cast<int>(n);
@@ -34,11 +35,11 @@ void gemm(Matrix<T> a, Matrix<T> b, T* c, std::size_t m, std::size_t n, std::siz
     const int lda = a.transposed ? rows : inner;
     const int ldb = b.transposed ? inner : columns;
     if constexpr (std::same_as<T, float>) {
-        cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, rows, columns, inner, 1.0F, a.data, lda, b.data, ldb, add ? 1.0F : 0.0F, c,
-                    columns);
+        cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, rows, columns, inner, 1.0F, a.data, lda, b.data, ldb,
+                    add ? 1.0F : 0.0F, c, columns);
     } else {
-        cblas_dgemm(CblasRowMajor, transpose_a, transpose_b, rows, columns, inner, 1.0, a.data, lda, b.data, ldb, add ? 1.0 : 0.0, c,
-                    columns);
+        cblas_dgemm(CblasRowMajor, transpose_a, transpose_b, rows, columns, inner, 1.0, a.data, lda, b.data, ldb,
+                    add ? 1.0 : 0.0, c, columns);
     }
 }
 

@@ -77,9 +77,7 @@ struct Block {
 };
 static_assert(sizeof(Block) <= fine_step);
 
-constexpr std::size_t batch_count(std::size_t bytes) noexcept {
-    return bytes >= batch_bytes ? 1 : batch_bytes / bytes;
-}
+constexpr std::size_t batch_count(std::size_t bytes) noexcept { return bytes >= batch_bytes ? 1 : batch_bytes / bytes; }
 
 struct Magazine {
     Block* head;
@@ -274,8 +272,8 @@ void register_thread() {
     if (!cache.registered) {
         register_thread();
     }
-    cache.active[c.index] = cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {})
-                                                                 : Pool::instance().take_batch(c);
+    cache.active[c.index] =
+        cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {}) : Pool::instance().take_batch(c);
     Magazine& active = cache.active[c.index];
     if (cache.dead && active.count > 1) {
         // Nobody will flush this cache again: keep the one block that is asked for.

@@ -53,7 +53,9 @@ template <class T>
 struct TransposeRule {
     static constexpr const char* name = "transpose";
     Axes permutation;
-    void operator()(RuleContext& context) const { context.give(0, transpose(context.gradient<T>(), inverse(permutation))); }
+    void operator()(RuleContext& context) const {
+        context.give(0, transpose(context.gradient<T>(), inverse(permutation)));
+    }
 };
 
 template <class T>
@@ -113,8 +115,8 @@ Tensor<T> reshape(const Tensor<T>& x, const Axes& wanted) {
     std::size_t open = wanted.size();
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (wanted[i] < -1 || (wanted[i] == -1 && open != wanted.size())) {
-            throw ShapeError(fmt::format("reshape: {} to {}: one extent at most may be -1, and none less", to_string(x.shape()),
-                                         to_string(wanted)));
+            throw ShapeError(fmt::format("reshape: {} to {}: one extent at most may be -1, and none less",
+                                         to_string(x.shape()), to_string(wanted)));
         }
         if (wanted[i] == -1) {
             open = i;
@@ -128,7 +130,8 @@ Tensor<T> reshape(const Tensor<T>& x, const Axes& wanted) {
         shape[open] = x.size() / known;
     }
     if (element_count(shape) != x.size() || (open != wanted.size() && known == 0)) {
-        throw ShapeError(fmt::format("reshape: {} has {} elements and can't become {}", to_string(x.shape()), x.size(), to_string(wanted)));
+        throw ShapeError(fmt::format("reshape: {} has {} elements and can't become {}", to_string(x.shape()), x.size(),
+                                     to_string(wanted)));
     }
     return shape == x.shape() ? x : reshaped(x, shape);
 }
@@ -145,8 +148,8 @@ Tensor<T> transpose(const Tensor<T>& x) {
 template <class T>
 Tensor<T> transpose(const Tensor<T>& x, const Axes& permutation) {
     if (normalize_axes("transpose", permutation, x.shape()).size() != x.dimension()) {
-        throw ShapeError(fmt::format("transpose: {} is no permutation of the {} axes of shape {}", to_string(permutation), x.dimension(),
-                                     to_string(x.shape())));
+        throw ShapeError(fmt::format("transpose: {} is no permutation of the {} axes of shape {}",
+                                     to_string(permutation), x.dimension(), to_string(x.shape())));
     }
     const Axes strides = contiguous_strides(x.shape());
     StridedLayout layout{.extents = x.shape(), .strides = strides, .offset = 0};
@@ -175,7 +178,8 @@ Tensor<T> broadcast_to(const Tensor<T>& x, const Shape& shape) {
         return x;
     }
     if (x.dimension() > shape.size() || broadcast_shapes("broadcast_to", x.shape(), shape) != shape) {
-        throw ShapeError(fmt::format("broadcast_to: shape {} can't be broadcast to {}", to_string(x.shape()), to_string(shape)));
+        throw ShapeError(
+            fmt::format("broadcast_to: shape {} can't be broadcast to {}", to_string(x.shape()), to_string(shape)));
     }
     const Axes strides = contiguous_strides(x.shape());
     StridedLayout layout{.extents = shape, .strides = Axes::filled(shape.size(), 0), .offset = 0};
@@ -233,7 +237,8 @@ Tensor<T> squeeze(const Tensor<T>& x, const Axes& axes) {
         if (std::ranges::find(dropped, axis) == dropped.end()) {
             shape.push_back(x.shape()[axis]);
         } else if (x.shape()[axis] != 1) {
-            throw ShapeError(fmt::format("squeeze: axis {} of shape {} is {}, not 1", axis, to_string(x.shape()), x.shape()[axis]));
+            throw ShapeError(
+                fmt::format("squeeze: axis {} of shape {} is {}, not 1", axis, to_string(x.shape()), x.shape()[axis]));
         }
     }
     return reshaped(x, shape);
@@ -329,11 +334,14 @@ void append_range(StridedLayout& layout, const Slice& slice, std::size_t extent,
 
 template <class T>
 Tensor<T> detail::view(const Tensor<T>& x, std::span<const Slice> slices) {
-    const auto consumes = [](const Slice& s) { return s.kind != Slice::Kind::newaxis && s.kind != Slice::Kind::ellipsis; };
+    const auto consumes = [](const Slice& s) {
+        return s.kind != Slice::Kind::newaxis && s.kind != Slice::Kind::ellipsis;
+    };
     const auto named = static_cast<std::size_t>(std::ranges::count_if(slices, consumes));
     const auto ellipses = std::ranges::count_if(slices, [](const Slice& s) { return s.kind == Slice::Kind::ellipsis; });
     if (named > x.dimension() || ellipses > 1) {
-        throw ShapeError(fmt::format("view: {} slices name axes and {} are ellipses, for shape {}", named, ellipses, to_string(x.shape())));
+        throw ShapeError(fmt::format("view: {} slices name axes and {} are ellipses, for shape {}", named, ellipses,
+                                     to_string(x.shape())));
     }
     const Axes strides = contiguous_strides(x.shape());
     StridedLayout layout;
@@ -346,44 +354,44 @@ Tensor<T> detail::view(const Tensor<T>& x, std::span<const Slice> slices) {
     };
     for (const Slice& slice : slices) {
         switch (slice.kind) {
-            case Slice::Kind::all: take_whole(1); break;
-            case Slice::Kind::ellipsis: take_whole(x.dimension() - named); break;
-            case Slice::Kind::newaxis:
-                layout.extents.push_back(1);
-                layout.strides.push_back(0);
-                break;
-            case Slice::Kind::range:
-                append_range(layout, slice, x.shape()[axis], strides[axis]);
-                ++axis;
-                break;
-            case Slice::Kind::integer: {
-                const auto extent = static_cast<std::ptrdiff_t>(x.shape()[axis]);
-                if (slice.start < -extent || slice.start >= extent) {
-                    throw ShapeError(fmt::format("view: index {} is out of range for axis {} of shape {}", slice.start, axis,
-                                                 to_string(x.shape())));
-                }
-                layout.offset += (slice.start < 0 ? slice.start + extent : slice.start) * strides[axis];
-                ++axis;
-                break;
+        case Slice::Kind::all: take_whole(1); break;
+        case Slice::Kind::ellipsis: take_whole(x.dimension() - named); break;
+        case Slice::Kind::newaxis:
+            layout.extents.push_back(1);
+            layout.strides.push_back(0);
+            break;
+        case Slice::Kind::range:
+            append_range(layout, slice, x.shape()[axis], strides[axis]);
+            ++axis;
+            break;
+        case Slice::Kind::integer: {
+            const auto extent = static_cast<std::ptrdiff_t>(x.shape()[axis]);
+            if (slice.start < -extent || slice.start >= extent) {
+                throw ShapeError(fmt::format("view: index {} is out of range for axis {} of shape {}", slice.start,
+                                             axis, to_string(x.shape())));
             }
+            layout.offset += (slice.start < 0 ? slice.start + extent : slice.start) * strides[axis];
+            ++axis;
+            break;
+        }
         }
     }
     take_whole(x.dimension() - axis);
     return gather(x, layout);
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                    \
-    template Tensor<T> reshape(const Tensor<T>&, const Axes&);                                  \
-    template Tensor<T> transpose(const Tensor<T>&);                                             \
-    template Tensor<T> transpose(const Tensor<T>&, const Axes&);                                \
-    template Tensor<T> broadcast_to(const Tensor<T>&, const Shape&);                            \
-    template Tensor<T> reduce_to(const Tensor<T>&, const Shape&);                               \
-    template Tensor<T> expand_dims(const Tensor<T>&, std::ptrdiff_t);                           \
-    template Tensor<T> squeeze(const Tensor<T>&);                                               \
-    template Tensor<T> squeeze(const Tensor<T>&, const Axes&);                                  \
-    template Tensor<T> concatenate(std::span<const Tensor<T>>, std::ptrdiff_t);                 \
-    template Tensor<T> gather(const Tensor<T>&, const StridedLayout&);                          \
-    template Tensor<T> scatter(const Tensor<T>&, const StridedLayout&, const Shape&);           \
+#define XTAPE_INSTANTIATE(T)                                                          \
+    template Tensor<T> reshape(const Tensor<T>&, const Axes&);                        \
+    template Tensor<T> transpose(const Tensor<T>&);                                   \
+    template Tensor<T> transpose(const Tensor<T>&, const Axes&);                      \
+    template Tensor<T> broadcast_to(const Tensor<T>&, const Shape&);                  \
+    template Tensor<T> reduce_to(const Tensor<T>&, const Shape&);                     \
+    template Tensor<T> expand_dims(const Tensor<T>&, std::ptrdiff_t);                 \
+    template Tensor<T> squeeze(const Tensor<T>&);                                     \
+    template Tensor<T> squeeze(const Tensor<T>&, const Axes&);                        \
+    template Tensor<T> concatenate(std::span<const Tensor<T>>, std::ptrdiff_t);       \
+    template Tensor<T> gather(const Tensor<T>&, const StridedLayout&);                \
+    template Tensor<T> scatter(const Tensor<T>&, const StridedLayout&, const Shape&); \
     template Tensor<T> detail::view(const Tensor<T>&, std::span<const Slice>);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -10,8 +10,8 @@
 
 namespace xtape {
 
-/// The same elements in another shape; one extent may be -1, to be worked out. Shares the buffer. Throws ShapeError naming both
-/// shapes if the sizes differ.
+/// The same elements in another shape; one extent may be -1, to be worked out. Shares the buffer. Throws ShapeError
+/// naming both shapes if the sizes differ.
 template <class T>
 [[nodiscard]] Tensor<T> reshape(const Tensor<T>& x, const Axes& shape);
 
@@ -50,8 +50,8 @@ template <class T>
     return concatenate(std::span<const Tensor<T>>(tensors.begin(), tensors.size()), axis);
 }
 
-/// The elements of x where a strided layout finds them, as a tensor of the layout's extents; and its adjoint, which puts the
-/// elements of g there, into zeros of a shape, adding up where the layout repeats.
+/// The elements of x where a strided layout finds them, as a tensor of the layout's extents; and its adjoint, which
+/// puts the elements of g there, into zeros of a shape, adding up where the layout repeats.
 template <class T>
 [[nodiscard]] Tensor<T> gather(const Tensor<T>& x, const StridedLayout& layout);
 template <class T>
@@ -76,8 +76,8 @@ struct Slice {
         step = step == open ? 1 : step;
     }
     template <class... Args>
-        requires(sizeof...(Args) == 2 || sizeof...(Args) == 3)
-    Slice(xt::placeholders::rangemaker<Args...> maker) : Slice(from_maker(maker)) {}
+    requires(sizeof...(Args) == 2 || sizeof...(Args) == 3) Slice(xt::placeholders::rangemaker<Args...> maker)
+        : Slice(from_maker(maker)) {}
 
 private:
     template <class B>
@@ -103,11 +103,10 @@ template <class T>
 [[nodiscard]] Tensor<T> view(const Tensor<T>& x, std::span<const Slice> slices);
 }
 
-/// A copy of part of x: integers, `xt::range` (steps and placeholders too), `xt::all`, `xt::newaxis`, `xt::ellipsis`, as xtensor's views take them;
-/// axes not named are taken whole. Throws ShapeError for too many slices or an index out of range. (Constrained forwarding references,
-/// since xt::view would win over `const Tensor<T>&`.)
-template <class X, class... S>
-    requires AnyTensor<X> && (std::convertible_to<S, Slice> && ...)
+/// A copy of part of x: integers, `xt::range` (steps and placeholders too), `xt::all`, `xt::newaxis`, `xt::ellipsis`,
+/// as xtensor's views take them; axes not named are taken whole. Throws ShapeError for too many slices or an index out
+/// of range. (Constrained forwarding references, since xt::view would win over `const Tensor<T>&`.)
+template <AnyTensor X, std::convertible_to<Slice>... S>
 [[nodiscard]] auto view(X&& x, S&&... slices) {
     const Slice list[] = {Slice(xt::ellipsis()), Slice(slices)...};
     return detail::view(x, std::span<const Slice>(list).subspan(1));

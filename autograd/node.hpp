@@ -24,8 +24,8 @@ struct Body {
     friend void destroy(Body* body) noexcept;
 };
 
-/// A leaf whose gradient is wanted. The gradient belongs to the body, not to the node, so that a gradient with a graph of
-/// its own (`create_graph`), which refers to the leaf's node, is no cycle.
+/// A leaf whose gradient is wanted. The gradient belongs to the body, not to the node, so that a gradient with a graph
+/// of its own (`create_graph`), which refers to the leaf's node, is no cycle.
 struct ParameterBody : Body {
     Ref<Body> gradient;
 };
@@ -50,8 +50,8 @@ struct Saved {
 using HookFunction = std::function<Ref<Body>(const Ref<Body>&)>;
 using Hooks = std::vector<std::shared_ptr<HookFunction>>;
 
-/// One recorded operation. The node itself is followed in memory by its inputs' nodes (null for constants), its saved values, and its
-/// rule's parameters, all in one block of the pool.
+/// One recorded operation. The node itself is followed in memory by its inputs' nodes (null for constants), its saved
+/// values, and its rule's parameters, all in one block of the pool.
 struct Node {
     RefCount refs;
     std::uint16_t input_count;

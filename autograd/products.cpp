@@ -31,8 +31,8 @@ struct Stack {
 
 // c = or += a b for each pair of matrices of two stacks, in the order of `batch`.
 template <class T>
-void multiply_stacks(const T* a, const Stack& a_stack, bool a_transposed, const T* b, const Stack& b_stack, bool b_transposed, T* c,
-                     const Shape& batch, bool add) {
+void multiply_stacks(const T* a, const Stack& a_stack, bool a_transposed, const T* b, const Stack& b_stack,
+                     bool b_transposed, T* c, const Shape& batch, bool add) {
     const std::size_t m = a_stack.rows;
     const std::size_t k = a_stack.columns;
     const std::size_t n = b_stack.columns;
@@ -44,7 +44,8 @@ void multiply_stacks(const T* a, const Stack& a_stack, bool a_transposed, const 
     plan.for_each_row([&](std::size_t at, const std::array<std::size_t, 2>& offsets) {
         for (std::size_t i = 0; i < plan.inner; ++i) {
             gemm<T>({a + (offsets[0] + i * plan.inner_steps[0]) * m * k, a_transposed},
-                    {b + (offsets[1] + i * plan.inner_steps[1]) * k * n, b_transposed}, c + (at + i) * m * n, m, n, k, add);
+                    {b + (offsets[1] + i * plan.inner_steps[1]) * k * n, b_transposed}, c + (at + i) * m * n, m, n, k,
+                    add);
         }
     });
 }
@@ -55,8 +56,8 @@ struct MatmulRule {
     bool a_transposed;
     bool b_transposed;
 
-    // C = op(A) op(B): dA is G op(B)ᵀ, or its transpose op(B) Gᵀ where A was read transposed; dB likewise. Products again, so closed under
-    // differentiation, and no matrix is ever transposed in memory.
+    // C = op(A) op(B): dA is G op(B)ᵀ, or its transpose op(B) Gᵀ where A was read transposed; dB likewise. Products
+    // again, so closed under differentiation, and no matrix is ever transposed in memory.
     void operator()(RuleContext& context) const {
         if (context.wants(0)) {
             if (a_transposed) {
@@ -76,7 +77,8 @@ struct MatmulRule {
 
 private:
     // The product of two operands, each an input's value or (-1) the incoming gradient.
-    static void differentiate(RuleContext& context, std::size_t target, int left, bool left_transposed, int right, bool right_transposed) {
+    static void differentiate(RuleContext& context, std::size_t target, int left, bool left_transposed, int right,
+                              bool right_transposed) {
         const auto tensor = [&](int which) {
             return which < 0 ? context.gradient<T>() : context.input<T>(static_cast<std::size_t>(which));
         };
@@ -88,10 +90,12 @@ private:
         const auto operand_of = [&](int which) {
             return which < 0 ? context.gradient_data<T>() : context.saved_data<T>(which);
         };
-        const Shape& left_shape = left < 0 ? context.output_shape() : context.input_shape(static_cast<std::size_t>(left));
+        const Shape& left_shape =
+            left < 0 ? context.output_shape() : context.input_shape(static_cast<std::size_t>(left));
         const std::size_t inner = left_transposed ? left_shape[0] : left_shape[1];
         const Accumulator<T> out = context.accumulator<T>(target);
-        gemm<T>({operand_of(left), left_transposed}, {operand_of(right), right_transposed}, out.data, shape[0], shape[1], inner, out.add);
+        gemm<T>({operand_of(left), left_transposed}, {operand_of(right), right_transposed}, out.data, shape[0],
+                shape[1], inner, out.add);
     }
 };
 
@@ -141,7 +145,8 @@ struct LinearRule {
         }
         if (context.wants(1)) {
             const Accumulator<T> out = context.accumulator<T>(1);
-            gemm<T>({g, true}, {context.saved_data<T>(0), false}, out.data, out_features, context.input_shape(1)[1], rows, out.add);
+            gemm<T>({g, true}, {context.saved_data<T>(0), false}, out.data, out_features, context.input_shape(1)[1],
+                    rows, out.add);
         }
         if (has_bias && context.wants(2)) {
             const Accumulator<T> out = context.accumulator<T>(2);
@@ -207,7 +212,9 @@ Tensor<T> detail::matmul(const Tensor<T>& a, const Tensor<T>& b) {
         Axes shape(a.shape());
         shape[shape.size() - 1] = static_cast<std::ptrdiff_t>(b.shape()[1]);
         if (inner == b.shape()[0]) {
-            return reshape(matmul_transposed(reshape(a, {std::ptrdiff_t{-1}, static_cast<std::ptrdiff_t>(inner)}), false, b, false), shape);
+            return reshape(matmul_transposed(reshape(a, {std::ptrdiff_t{-1}, static_cast<std::ptrdiff_t>(inner)}),
+                                             false, b, false),
+                           shape);
         }
     }
     return matmul_transposed(a, false, b, false);
@@ -219,8 +226,9 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
     const bool fits = weight.dimension() == 2 && x.dimension() >= 1 && x.shape().back() == weight.shape()[1] &&
                       (!has_bias || (bias.dimension() == 1 && bias.shape()[0] == weight.shape()[0]));
     if (!fits) {
-        throw ShapeError(fmt::format("linear: input {}, weight {}, bias {}; it takes (..., in), (out, in) and (out,)", to_string(x.shape()),
-                                     to_string(weight.shape()), has_bias ? to_string(bias.shape()) : "none"));
+        throw ShapeError(fmt::format("linear: input {}, weight {}, bias {}; it takes (..., in), (out, in) and (out,)",
+                                     to_string(x.shape()), to_string(weight.shape()),
+                                     has_bias ? to_string(bias.shape()) : "none"));
     }
     const std::size_t in_features = weight.shape()[1];
     const std::size_t out_features = weight.shape()[0];
@@ -235,15 +243,16 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
     }
     gemm<T>({x.data(), false}, {weight.data(), true}, raw(y), rows, out_features, in_features, has_bias);
     if (has_bias ? records(x, weight, bias) : records(x, weight)) {
-        const RecordedInput inputs[] = {{x, weight.requires_grad()}, {weight, x.requires_grad()}, {has_bias ? bias : x}};
+        const RecordedInput inputs[] = {
+            {x, weight.requires_grad()}, {weight, x.requires_grad()}, {has_bias ? bias : x}};
         record(LinearRule<T>{}, y.body(), std::span<const RecordedInput>(inputs, has_bias ? 3 : 2));
     }
     return y;
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                          \
-    template Tensor<T> matmul_transposed(const Tensor<T>&, bool, const Tensor<T>&, bool);             \
-    template Tensor<T> detail::matmul(const Tensor<T>&, const Tensor<T>&);                            \
+#define XTAPE_INSTANTIATE(T)                                                              \
+    template Tensor<T> matmul_transposed(const Tensor<T>&, bool, const Tensor<T>&, bool); \
+    template Tensor<T> detail::matmul(const Tensor<T>&, const Tensor<T>&);                \
     template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

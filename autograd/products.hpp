@@ -9,19 +9,19 @@ template <class T>
 [[nodiscard]] Tensor<T> matmul(const Tensor<T>& a, const Tensor<T>& b);
 }
 
-/// The matrix product, after NumPy's rules: 1-d operands are a row on the left and a column on the right, and that axis goes; more than two
-/// axes are stacks of matrices, which broadcast. Throws ShapeError naming both shapes where the inner extents differ.
+/// The matrix product, after NumPy's rules: 1-d operands are a row on the left and a column on the right, and that axis
+/// goes; more than two axes are stacks of matrices, which broadcast. Throws ShapeError naming both shapes where the
+/// inner extents differ.
 template <class A, class B>
-    requires(AnyTensor<A> && (AnyTensor<B> || XtensorExpression<B>)) || (AnyTensor<B> && XtensorExpression<A>)
-[[nodiscard]] auto matmul(A&& a, B&& b) {
-    return detail::matmul(operand<A, B>(a), operand<A, B>(b));
-}
+requires ArrayOperands<A, B>
+[[nodiscard]] auto matmul(A&& a, B&& b) { return detail::matmul(operand<A, B>(a), operand<A, B>(b)); }
 
 /// The same of matrices (or stacks of them) read transposed where asked, which costs no copy.
 template <class T>
 [[nodiscard]] Tensor<T> matmul_transposed(const Tensor<T>& a, bool transpose_a, const Tensor<T>& b, bool transpose_b);
 
-/// x Wᵀ + b, fused: x (..., in), weight (out, in), bias (out) or an empty tensor for none; the result is (..., out). Throws ShapeError.
+/// x Wᵀ + b, fused: x (..., in), weight (out, in), bias (out) or an empty tensor for none; the result is (..., out).
+/// Throws ShapeError.
 template <class T>
 [[nodiscard]] Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias = {});
 

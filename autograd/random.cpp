@@ -79,7 +79,8 @@ template <class T>
 T Stream::uniform(double low, double high) noexcept {
     const auto draw = [&] { return static_cast<T>(low + (high - low) * uniform()); };
     T drawn = draw();
-    while (drawn >= static_cast<T>(high) && static_cast<T>(low) < static_cast<T>(high)) {  // rounded up to what is excluded
+    while (drawn >= static_cast<T>(high) &&
+           static_cast<T>(low) < static_cast<T>(high)) {  // rounded up to what is excluded
         drawn = draw();
     }
     return drawn;
@@ -123,7 +124,8 @@ Stream next_stream(std::string_view purpose) {
 template <class T>
 Tensor<T> uniform(const Shape& shape, double low, double high) {
     if (!(low <= high) || !std::isfinite(high - low)) {
-        throw ValueError(fmt::format("uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
+        throw ValueError(fmt::format(
+            "uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
     }
     Stream stream = next_stream("uniform");
     return filled<T>(shape, [&] { return stream.uniform<T>(low, high); });
@@ -132,7 +134,8 @@ Tensor<T> uniform(const Shape& shape, double low, double high) {
 template <class T>
 Tensor<T> normal(const Shape& shape, double mean, double stddev) {
     if (!(stddev >= 0) || !std::isfinite(stddev) || !std::isfinite(mean)) {
-        throw ValueError(fmt::format("normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
+        throw ValueError(fmt::format(
+            "normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
     }
     Stream stream = next_stream("normal");
     return filled<T>(shape, [&] { return mean + stddev * stream.normal(); });
@@ -147,10 +150,10 @@ Tensor<T> bernoulli(const Shape& shape, double p) {
     return filled<T>(shape, [&] { return stream.uniform() < p ? 1.0 : 0.0; });
 }
 
-#define XTAPE_INSTANTIATE(T)                                          \
-    template T Stream::uniform<T>(double, double) noexcept;           \
-    template Tensor<T> uniform<T>(const Shape&, double, double);      \
-    template Tensor<T> normal<T>(const Shape&, double, double);       \
+#define XTAPE_INSTANTIATE(T)                                     \
+    template T Stream::uniform<T>(double, double) noexcept;      \
+    template Tensor<T> uniform<T>(const Shape&, double, double); \
+    template Tensor<T> normal<T>(const Shape&, double, double);  \
     template Tensor<T> bernoulli<T>(const Shape&, double);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -6,9 +6,9 @@
 
 #include <xtape/autograd/tensor.hpp>
 
-/// Random numbers from counters: number k of a stream is a function of (seed, stream, k) alone, so that initialisation, dropout and
-/// shuffling depend neither on each other nor on threads. Philox4x32-10: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-/// as 1, 2, 3", SC 2011.
+/// Random numbers from counters: number k of a stream is a function of (seed, stream, k) alone, so that initialisation,
+/// dropout and shuffling depend neither on each other nor on threads. Philox4x32-10: Salmon, Moraes, Dror and Shaw,
+/// "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 namespace xtape::random {
 
 /// A name for a purpose, as a number (FNV-1a).
@@ -52,9 +52,11 @@ private:
     bool has_spare_ = false;
 };
 
-/// Seeds what follows on this thread: `uniform`, `normal`, `bernoulli`, initialisers and dropout, each from a stream of its own.
+/// Seeds what follows on this thread: `uniform`, `normal`, `bernoulli`, initialisers and dropout, each from a stream of
+/// its own.
 void seed(std::uint64_t seed);
-/// The next stream for a purpose: the first one after `seed`, then the second, and so on, whatever other purposes draw meanwhile.
+/// The next stream for a purpose: the first one after `seed`, then the second, and so on, whatever other purposes draw
+/// meanwhile.
 [[nodiscard]] Stream next_stream(std::string_view purpose);
 
 /// Evenly from [low, high). Throws ValueError unless both are finite and low <= high.

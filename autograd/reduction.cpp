@@ -18,9 +18,9 @@ namespace {
 
 // A reduction's axes, and its two result shapes.
 struct Reduction {
-    Shape axes;     // ascending
-    Shape kept;     // reduced axes stay, with extent 1
-    Shape dropped;  // reduced axes are gone
+    Shape axes;             // ascending
+    Shape kept;             // reduced axes stay, with extent 1
+    Shape dropped;          // reduced axes are gone
     std::size_t count = 1;  // elements behind each result
 
     Reduction(const Shape& shape, Shape reduced) : axes(std::move(reduced)), kept(shape) {
@@ -68,8 +68,8 @@ struct Groups {
     }
 };
 
-// Folds x into `out`, which holds the fold of nothing. `row` folds one run of contiguous elements to a number and `combine` adds it in;
-// `columns` folds a matrix down its rows into a run.
+// Folds x into `out`, which holds the fold of nothing. `row` folds one run of contiguous elements to a number and
+// `combine` adds it in; `columns` folds a matrix down its rows into a run.
 template <class T, class Row, class Combine, class Columns>
 void fold(const T* x, T* out, const Groups& groups, std::size_t group, Row row, Combine combine, Columns columns) {
     const std::size_t left = groups.extents.size() - group;
@@ -162,7 +162,9 @@ Tensor<T> sum_over(const Tensor<T>& x, const Reduction& reduction, bool keep) {
     Tensor<T> y = Tensor<T>::uninitialized(keep ? reduction.kept : reduction.dropped);
     std::fill_n(raw(y), y.size(), T(0));
     const auto& kernels = kernels::active<T>().reduce;
-    fold(x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.sum, [](T a, T b) { return a + b; }, kernels.add_columns);
+    fold(
+        x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.sum, [](T a, T b) { return a + b; },
+        kernels.add_columns);
     return y;
 }
 
@@ -198,14 +200,15 @@ Tensor<T> amax(const Tensor<T>& x, Shape axes, bool keep) {
         return x;
     }
     if (reduction.count == 0) {
-        throw ValueError(fmt::format("amax: shape {} has no elements along the reduced axes, and nothing has no largest",
-                                     to_string(x.shape())));
+        throw ValueError(fmt::format(
+            "amax: shape {} has no elements along the reduced axes, and nothing has no largest", to_string(x.shape())));
     }
     Tensor<T> y = Tensor<T>::uninitialized(keep ? reduction.kept : reduction.dropped);
     std::fill_n(raw(y), y.size(), -std::numeric_limits<T>::infinity());
     const auto& kernels = kernels::active<T>().reduce;
-    fold(x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.amax,
-         [](T a, T b) { return a != a || a > b ? a : b; }, kernels.amax_columns);
+    fold(
+        x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.amax,
+        [](T a, T b) { return a != a || a > b ? a : b; }, kernels.amax_columns);
     if (records(x)) {
         record(AmaxRule<T>{reduction.kept}, y.body(), {{x, true}}, true);
     }
@@ -237,30 +240,30 @@ Tensor<T> logsumexp(const Tensor<T>& x, Shape axes, bool keep) {
 
 }  // namespace
 
-#define XTAPE_REDUCTION(op)                                             \
-    template <class T>                                                  \
-    Tensor<T> op(const Tensor<T>& x) {                                  \
-        return op(x, all_axes(x.shape()), false);                       \
-    }                                                                   \
-    template <class T>                                                  \
-    Tensor<T> op(const Tensor<T>& x, KeepDims) {                        \
-        return op(x, all_axes(x.shape()), true);                        \
-    }                                                                   \
-    template <class T>                                                  \
-    Tensor<T> op(const Tensor<T>& x, const Axes& axes) {                \
-        return op(x, normalize_axes(#op, axes, x.shape()), false);      \
-    }                                                                   \
-    template <class T>                                                  \
-    Tensor<T> op(const Tensor<T>& x, const Axes& axes, KeepDims) {      \
-        return op(x, normalize_axes(#op, axes, x.shape()), true);       \
-    }                                                                   \
-    template Tensor<float> op(const Tensor<float>&);                    \
-    template Tensor<float> op(const Tensor<float>&, KeepDims);          \
-    template Tensor<float> op(const Tensor<float>&, const Axes&);       \
+#define XTAPE_REDUCTION(op)                                                 \
+    template <class T>                                                      \
+    Tensor<T> op(const Tensor<T>& x) {                                      \
+        return op(x, all_axes(x.shape()), false);                           \
+    }                                                                       \
+    template <class T>                                                      \
+    Tensor<T> op(const Tensor<T>& x, KeepDims) {                            \
+        return op(x, all_axes(x.shape()), true);                            \
+    }                                                                       \
+    template <class T>                                                      \
+    Tensor<T> op(const Tensor<T>& x, const Axes& axes) {                    \
+        return op(x, normalize_axes(#op, axes, x.shape()), false);          \
+    }                                                                       \
+    template <class T>                                                      \
+    Tensor<T> op(const Tensor<T>& x, const Axes& axes, KeepDims) {          \
+        return op(x, normalize_axes(#op, axes, x.shape()), true);           \
+    }                                                                       \
+    template Tensor<float> op(const Tensor<float>&);                        \
+    template Tensor<float> op(const Tensor<float>&, KeepDims);              \
+    template Tensor<float> op(const Tensor<float>&, const Axes&);           \
     template Tensor<float> op(const Tensor<float>&, const Axes&, KeepDims); \
-    template Tensor<double> op(const Tensor<double>&);                  \
-    template Tensor<double> op(const Tensor<double>&, KeepDims);        \
-    template Tensor<double> op(const Tensor<double>&, const Axes&);     \
+    template Tensor<double> op(const Tensor<double>&);                      \
+    template Tensor<double> op(const Tensor<double>&, KeepDims);            \
+    template Tensor<double> op(const Tensor<double>&, const Axes&);         \
     template Tensor<double> op(const Tensor<double>&, const Axes&, KeepDims);
 
 XTAPE_REDUCTION(sum)

@@ -14,8 +14,8 @@ public:
 /// Asks a reduction to leave the reduced axes in the shape, with extent 1.
 inline constexpr KeepDims keep_dims = KeepDims::tag();
 
-// Reductions, over all axes or over a list of them (an empty list reduces nothing). Axes out of range or given twice throw
-// ShapeError.
+// Reductions, over all axes or over a list of them (an empty list reduces nothing). Axes out of range or given twice
+// throw ShapeError.
 
 /// The sum; of nothing it is 0. Long sums are taken pairwise, in a fixed order.
 template <class T>
@@ -47,7 +47,8 @@ template <class T>
 template <class T>
 [[nodiscard]] Tensor<T> amax(const Tensor<T>& x, const Axes& axes, KeepDims);
 
-/// log Σ exp(x), without overflow: -inf of nothing and of all -inf (where the gradient is 0); +inf entries share the gradient.
+/// log Σ exp(x), without overflow: -inf of nothing and of all -inf (where the gradient is 0); +inf entries share the
+/// gradient.
 template <class T>
 [[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x);
 template <class T>

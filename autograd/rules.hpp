@@ -1,8 +1,8 @@
 #pragma once
 
-// The elementwise ops: forward and derivative side by side, each written once for any value type V. Read with a batch of SIMD
-// lanes the pair gives the fused first-order kernels; read with tensors the same derivative records itself, which gives every
-// higher order. This file is compiled once per instruction set: nothing but templates on V.
+// The elementwise ops: forward and derivative side by side, each written once for any value type V. Read with a batch
+// of SIMD lanes the pair gives the fused first-order kernels; read with tensors the same derivative records itself,
+// which gives every higher order. This file is compiled once per instruction set: nothing but templates on V.
 //
 // A derivative takes one of three forms, and the engine's part is the same for all:
 //   derivative(...)   f'(x); the engine multiplies by the incoming gradient g with the strong product
@@ -54,7 +54,8 @@ struct Exp {
     }
 };
 
-// x where x >= 0 and NaN below, in every derivative too: what keeps the rules of log and its kin NaN outside the domain.
+// x where x >= 0 and NaN below, in every derivative too: what keeps the rules of log and its kin NaN outside the
+// domain.
 struct NonNegative {
     static constexpr const char* name = "non_negative";
     static constexpr unsigned needs = needs::x | needs::y;
@@ -285,7 +286,8 @@ struct Pow {
     };
 };
 
-// The gradient of max(a, b) by a: shared equally at ties, all of it to a NaN. `minimum` is the same on the negated pair.
+// The gradient of max(a, b) by a: shared equally at ties, all of it to a NaN. `minimum` is the same on the negated
+// pair.
 template <class V>
 V pull_of_larger(const V& g, const V& a, const V& b) {
     const V undecided = select(is_nan(a), select(is_nan(b), 0.5 * g, g), 0.0);
@@ -336,8 +338,8 @@ struct Minimum {
     };
 };
 
-// The strong product as an op of its own, so that it can be differentiated: by g it is strong(h, d), also where g is 0 (the
-// Hessian at a perfect fit); by d it is 0 where either factor is.
+// The strong product as an op of its own, so that it can be differentiated: by g it is strong(h, d), also where g is 0
+// (the Hessian at a perfect fit); by d it is 0 where either factor is.
 struct Strong2 {
     static constexpr const char* name = "strong2";
     template <class V>

@@ -27,8 +27,8 @@ void detail::throw_too_large(const Shape& shape) {
 std::size_t normalize_axis(const char* op, std::ptrdiff_t axis, const Shape& shape) {
     const auto rank = static_cast<std::ptrdiff_t>(shape.size());
     if (axis < -rank || axis >= rank) {
-        throw ShapeError(fmt::format("{}: axis {} is out of range for shape {}, which has {} {}", op, axis, to_string(shape), rank,
-                                     rank == 1 ? "axis" : "axes"));
+        throw ShapeError(fmt::format("{}: axis {} is out of range for shape {}, which has {} {}", op, axis,
+                                     to_string(shape), rank, rank == 1 ? "axis" : "axes"));
     }
     return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
 }
@@ -38,7 +38,8 @@ Shape normalize_axes(const char* op, const Axes& axes, const Shape& shape) {
     for (const std::ptrdiff_t axis : axes) {
         const std::size_t positive = normalize_axis(op, axis, shape);
         if (std::ranges::find(normalized, positive) != normalized.end()) {
-            throw ShapeError(fmt::format("{}: axis {} is given twice in {} for shape {}", op, axis, to_string(axes), to_string(shape)));
+            throw ShapeError(fmt::format("{}: axis {} is given twice in {} for shape {}", op, axis, to_string(axes),
+                                         to_string(shape)));
         }
         normalized.push_back(positive);
     }
@@ -53,9 +54,10 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
         const std::size_t in_a = back <= a.size() ? a[a.size() - back] : 1;
         const std::size_t in_b = back <= b.size() ? b[b.size() - back] : 1;
         if (in_a != in_b && in_a != 1 && in_b != 1) {
-            throw ShapeError(fmt::format("{}: shapes {} and {} do not broadcast: axis -{} is {} in one and {} in the other, and neither "
-                                         "is 1; reshape or transpose one of them",
-                                         op, to_string(a), to_string(b), back, in_a, in_b));
+            throw ShapeError(fmt::format(
+                "{}: shapes {} and {} do not broadcast: axis -{} is {} in one and {} in the other, and neither "
+                "is 1; reshape or transpose one of them",
+                op, to_string(a), to_string(b), back, in_a, in_b));
         }
         shape[rank - back] = in_a == 1 ? in_b : in_a;
     }

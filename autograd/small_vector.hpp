@@ -47,13 +47,17 @@ public:
     /// Values of several integer types.
     template <std::integral I, std::integral J, std::integral... More>
     SmallVector(I first, J second, More... more)
-        : SmallVector({static_cast<std::int64_t>(first), static_cast<std::int64_t>(second), static_cast<std::int64_t>(more)...}) {}
+        : SmallVector({static_cast<std::int64_t>(first), static_cast<std::int64_t>(second),
+                       static_cast<std::int64_t>(more)...}) {}
 
     /// From any range of integers, xtensor's shapes among them.
     template <class Range>
-        requires(!std::same_as<std::remove_cvref_t<Range>, SmallVector> &&
-                 requires(const Range& r) { { *std::begin(r) } -> std::convertible_to<std::int64_t>; std::end(r); })
-    SmallVector(const Range& range) : SmallVector(std::begin(range), std::end(range)) {}
+    requires(!std::same_as<std::remove_cvref_t<Range>, SmallVector> &&
+             requires(const Range& r) {
+                 { *std::begin(r) } -> std::convertible_to<std::int64_t>;
+                 std::end(r);
+             }) SmallVector(const Range& range)
+        : SmallVector(std::begin(range), std::end(range)) {}
 
     template <std::forward_iterator It>
     SmallVector(It first, It last) {

@@ -37,8 +37,8 @@ struct SoftmaxRule {
         }
         const auto [rows, columns] = rows_of(context.output_shape());
         const Accumulator<T> out = context.accumulator<T>(0);
-        kernels::active<T>().rows.softmax_backward(context.gradient_data<T>(), context.saved_data<T>(-1), out.data, rows, columns,
-                                                   out.add);
+        kernels::active<T>().rows.softmax_backward(context.gradient_data<T>(), context.saved_data<T>(-1), out.data,
+                                                   rows, columns, out.add);
     }
 };
 
@@ -64,8 +64,8 @@ struct LogSoftmaxRule {
         }
         const auto [rows, columns] = rows_of(context.output_shape());
         const Accumulator<T> out = context.accumulator<T>(0);
-        kernels::active<T>().rows.log_softmax_backward(context.gradient_data<T>(), context.saved_data<T>(-1), out.data, rows, columns,
-                                                       out.add);
+        kernels::active<T>().rows.log_softmax_backward(context.gradient_data<T>(), context.saved_data<T>(-1), out.data,
+                                                       rows, columns, out.add);
     }
 };
 
@@ -102,11 +102,13 @@ Tensor<T> along_last_axis(const char* op, const Tensor<T>& x, std::ptrdiff_t axi
 }
 
 void check_logits(const Shape& logits, const Shape& targets, bool probabilities) {
-    const bool fits = logits.size() == 2 && (probabilities ? targets == logits : targets.size() == 1 && targets[0] == logits[0]);
+    const bool fits =
+        logits.size() == 2 && (probabilities ? targets == logits : targets.size() == 1 && targets[0] == logits[0]);
     if (!fits) {
-        throw ShapeError(fmt::format("cross_entropy: logits of shape {} and {} of shape {}; it takes logits (samples, classes) with labels "
-                                     "(samples,) or probabilities (samples, classes)",
-                                     to_string(logits), probabilities ? "probabilities" : "labels", to_string(targets)));
+        throw ShapeError(fmt::format(
+            "cross_entropy: logits of shape {} and {} of shape {}; it takes logits (samples, classes) with labels "
+            "(samples,) or probabilities (samples, classes)",
+            to_string(logits), probabilities ? "probabilities" : "labels", to_string(targets)));
     }
 }
 
@@ -114,7 +116,8 @@ void check_labels(const char* op, const Labels& labels, std::size_t classes) {
     for (std::size_t i = 0; i < element_count(labels.shape()); ++i) {
         const std::int64_t label = labels.data()[i];
         if (label < 0 || static_cast<std::uint64_t>(label) >= classes) {
-            throw ValueError(fmt::format("{}: label {} of sample {} is outside [0, {}): there are {} classes", op, label, i, classes, classes));
+            throw ValueError(fmt::format("{}: label {} of sample {} is outside [0, {}): there are {} classes", op,
+                                         label, i, classes, classes));
         }
     }
 }
@@ -127,7 +130,8 @@ struct LabelCrossEntropyRule {
         const Shape& shape = context.input_shape(0);
         if (context.creates_graph()) {
             const Tensor<T> g = expand_dims(context.gradient<T>(), -1);
-            context.give(0, strong(broadcast_to(g, shape), softmax(context.input<T>(0)) - one_hot<T>(labels, shape[1])));
+            context.give(0,
+                         strong(broadcast_to(g, shape), softmax(context.input<T>(0)) - one_hot<T>(labels, shape[1])));
             return;
         }
         const Accumulator<T> out = context.accumulator<T>(0);
@@ -159,7 +163,8 @@ struct CrossEntropyRule {
 
 template <class T>
 Tensor<T> softmax(const Tensor<T>& x, std::ptrdiff_t axis) {
-    return along_last_axis("softmax", x, axis, [](const Tensor<T>& rows) { return softmax_rows(rows, kernels::Infinite::nan); });
+    return along_last_axis("softmax", x, axis,
+                           [](const Tensor<T>& rows) { return softmax_rows(rows, kernels::Infinite::nan); });
 }
 
 template <class T>
@@ -228,12 +233,12 @@ Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Tensor<T>& target
     return loss;
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                \
-    template Tensor<T> softmax(const Tensor<T>&, std::ptrdiff_t);                           \
-    template Tensor<T> log_softmax(const Tensor<T>&, std::ptrdiff_t);                       \
-    template Tensor<T> logsumexp_rows(const Tensor<T>&);                                    \
-    template Tensor<T> one_hot<T>(const Labels&, std::size_t);                              \
-    template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Labels&);              \
+#define XTAPE_INSTANTIATE(T)                                                   \
+    template Tensor<T> softmax(const Tensor<T>&, std::ptrdiff_t);              \
+    template Tensor<T> log_softmax(const Tensor<T>&, std::ptrdiff_t);          \
+    template Tensor<T> logsumexp_rows(const Tensor<T>&);                       \
+    template Tensor<T> one_hot<T>(const Labels&, std::size_t);                 \
+    template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Labels&); \
     template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Tensor<T>&);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

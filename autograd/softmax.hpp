@@ -23,8 +23,9 @@ class Labels {
 public:
     /// From an xtensor expression of integers, one label a sample.
     template <XtensorExpression E>
-        requires std::integral<typename E::value_type>
-    explicit Labels(const E& labels) : shape_(labels.shape()), storage_(Storage::allocate(element_count(shape_) * sizeof(std::int64_t))) {
+    requires std::integral<typename E::value_type>
+    explicit Labels(const E& labels)
+        : shape_(labels.shape()), storage_(Storage::allocate(element_count(shape_) * sizeof(std::int64_t))) {
         std::copy(labels.begin(), labels.end(), data());
     }
     [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
@@ -39,9 +40,9 @@ private:
 template <class T = float>
 [[nodiscard]] Tensor<T> one_hot(const Labels& labels, std::size_t classes);
 
-/// The cross entropy of each row of `logits` (samples, classes) with its label or its row of target probabilities, fused:
-/// -log softmax(logits)[label], or -Σ target log softmax(logits). The result has one element a sample.
-/// Throws ShapeError where the shapes don't match, ValueError for a label outside [0, classes).
+/// The cross entropy of each row of `logits` (samples, classes) with its label or its row of target probabilities,
+/// fused: -log softmax(logits)[label], or -Σ target log softmax(logits). The result has one element a sample. Throws
+/// ShapeError where the shapes don't match, ValueError for a label outside [0, classes).
 template <class T>
 [[nodiscard]] Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Labels& labels);
 template <class T>

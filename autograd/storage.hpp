@@ -102,7 +102,9 @@ struct Storage {
         return reinterpret_cast<std::byte*>(this) + (is_small() ? small_offset : large_offset);
     }
     /// The tape that a saved buffer is counted on; only a large buffer has room for it beside its header.
-    [[nodiscard]] Tape*& counted_on() noexcept { return *reinterpret_cast<Tape**>(reinterpret_cast<std::byte*>(this) + small_offset); }
+    [[nodiscard]] Tape*& counted_on() noexcept {
+        return *reinterpret_cast<Tape**>(reinterpret_cast<std::byte*>(this) + small_offset);
+    }
     friend void destroy(Storage* storage) noexcept { memory::deallocate(storage, storage->block_bytes); }
 };
 static_assert(sizeof(Storage) == Storage::small_offset);

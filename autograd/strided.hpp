@@ -7,8 +7,8 @@
 
 namespace xtape {
 
-/// Where the elements of an array of shape `extents` lie in another array's memory: element (i, j, ...) at offset + i * strides[0] + j *
-/// strides[1] + ... A stride of 0 repeats.
+/// Where the elements of an array of shape `extents` lie in another array's memory: element (i, j, ...) at offset + i *
+/// strides[0] + j * strides[1] + ... A stride of 0 repeats.
 struct StridedLayout {
     Shape extents;
     Axes strides;
@@ -53,8 +53,8 @@ inline StridedLayout merged(const StridedLayout& layout) {
 
 }  // namespace detail
 
-/// Calls f(strided element, dense element) for each element of the layout, in dense row-major order but for tiles: where
-/// the strided side runs along another axis than the dense one, small squares keep both in cache.
+/// Calls f(strided element, dense element) for each element of the layout, in dense row-major order but for tiles:
+/// where the strided side runs along another axis than the dense one, small squares keep both in cache.
 template <class S, class D, class F>
 void for_each_strided(S* strided, const StridedLayout& given, D* dense, F f) {
     const StridedLayout layout = detail::merged(given);

@@ -28,7 +28,8 @@ struct TapeAccess {
 
 namespace {
 
-// Nodes name the tape they were counted on, so tapes outlive their threads; one whose nodes are all gone serves a new thread.
+// Nodes name the tape they were counted on, so tapes outlive their threads; one whose nodes are all gone serves a new
+// thread.
 class TapeRegistry {
 public:
     static TapeRegistry& instance() {
@@ -60,11 +61,12 @@ private:
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local Tape* this_tape = nullptr;
 
-// A thread-specific key rather than a thread_local object gives the tape back: its destructor runs after those of all thread_local
-// objects, which may hold tensors.
+// A thread-specific key rather than a thread_local object gives the tape back: its destructor runs after those of all
+// thread_local objects, which may hold tensors.
 pthread_key_t make_key() {
     pthread_key_t key{};
-    if (pthread_key_create(&key, [](void* tape) { TapeRegistry::instance().give_back(static_cast<Tape*>(tape)); }) != 0) {
+    if (pthread_key_create(&key, [](void* tape) { TapeRegistry::instance().give_back(static_cast<Tape*>(tape)); }) !=
+        0) {
         throw std::bad_alloc();
     }
     return key;
@@ -99,7 +101,8 @@ void save(Node& node, Saved* where, const Body& body, int input) {
     }
 }
 
-// Takes apart one node; nodes that lose their last reference by it are put on the tape's list, not destroyed in a recursion.
+// Takes apart one node; nodes that lose their last reference by it are put on the tape's list, not destroyed in a
+// recursion.
 void take_apart(Node* node) noexcept {
     if (node->is_leaf()) {
         auto* leaf = static_cast<LeafNode*>(node);
@@ -186,7 +189,8 @@ void destroy(Body* body) noexcept {
 Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inputs, bool save_output,
                   std::size_t rule_bytes) {
     if (inputs.size() > std::numeric_limits<decltype(Node::input_count)>::max()) {
-        throw ValueError(fmt::format("{}: {} inputs are more than one op can record; join them in groups", op.name, inputs.size()));
+        throw ValueError(
+            fmt::format("{}: {} inputs are more than one op can record; join them in groups", op.name, inputs.size()));
     }
     std::size_t saved_count = save_output ? 1 : 0;
     for (const RecordedInput& input : inputs) {

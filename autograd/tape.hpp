@@ -8,14 +8,14 @@ namespace xtape {
 
 struct Node;
 
-/// What one thread has recorded and what of it is still alive. A node is alive while a handle can reach it; nothing needs to be
-/// cleared between iterations.
+/// What one thread has recorded and what of it is still alive. A node is alive while a handle can reach it; nothing
+/// needs to be cleared between iterations.
 class Tape {
 public:
     /// How many of the operations that this thread recorded are alive, leaves not counted.
     [[nodiscard]] std::size_t nodes() const noexcept { return nodes_.alive(); }
-    /// The memory they hold: the nodes, and the buffers they saved for the replay, each counted once (those of up to 48 bytes once a
-    /// node that saved them).
+    /// The memory they hold: the nodes, and the buffers they saved for the replay, each counted once (those of up to 48
+    /// bytes once a node that saved them).
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.alive(); }
 
 private:
@@ -27,7 +27,8 @@ private:
         std::atomic<std::size_t> gone_here{0};
         std::atomic<std::size_t> gone_elsewhere{0};
         [[nodiscard]] std::size_t alive() const noexcept {
-            const std::size_t gone = gone_here.load(std::memory_order_relaxed) + gone_elsewhere.load(std::memory_order_relaxed);
+            const std::size_t gone =
+                gone_here.load(std::memory_order_relaxed) + gone_elsewhere.load(std::memory_order_relaxed);
             const std::size_t all = added.load(std::memory_order_relaxed);
             return gone < all ? all - gone : 0;
         }

@@ -26,9 +26,10 @@ template <class T>
 ParameterBody& leaf_of(const Tensor<T>& x, const char* what) {
     Body& body = x.body();
     if (!body.is_parameter) {
-        throw GraphError(fmt::format("{}: this tensor of shape {} is {}; only parameters, made by xtape::parameter, keep a gradient (for an "
-                                     "interior tensor use xtape::grad)",
-                                     what, to_string(body.shape), body.node ? "the result of an op" : "a constant"));
+        throw GraphError(fmt::format(
+            "{}: this tensor of shape {} is {}; only parameters, made by xtape::parameter, keep a gradient (for an "
+            "interior tensor use xtape::grad)",
+            what, to_string(body.shape), body.node ? "the result of an op" : "a constant"));
     }
     return static_cast<ParameterBody&>(body);
 }
@@ -36,9 +37,10 @@ ParameterBody& leaf_of(const Tensor<T>& x, const char* what) {
 template <class T>
 void check_differentiable(const Tensor<T>& x) {
     if (!x.requires_grad()) {
-        throw GraphError(fmt::format("backward: nothing behind this tensor of shape {} requires a gradient; make what you differentiate by "
-                                     "with xtape::parameter, and record outside of NoGradGuard",
-                                     to_string(x.shape())));
+        throw GraphError(fmt::format(
+            "backward: nothing behind this tensor of shape {} requires a gradient; make what you differentiate by "
+            "with xtape::parameter, and record outside of NoGradGuard",
+            to_string(x.shape())));
     }
 }
 
@@ -75,7 +77,8 @@ typename Tensor<T>::Value Tensor<T>::value() const {
 template <class T>
 T Tensor<T>::item() const {
     if (size() != 1) {
-        throw ValueError(fmt::format("item: a tensor of shape {} has {} elements, not one", to_string(shape()), size()));
+        throw ValueError(
+            fmt::format("item: a tensor of shape {} has {} elements, not one", to_string(shape()), size()));
     }
     return *data();
 }
@@ -92,9 +95,10 @@ T* Tensor<T>::fresh_data() const {
 template <class T>
 void Tensor<T>::backward(BackwardOptions options) const {
     if (size() != 1) {
-        throw ShapeError(fmt::format("backward: this tensor has shape {}, not one element; reduce it (sum, mean) or pass a seed of its shape: "
-                                     "y.backward(seed)",
-                                     to_string(shape())));
+        throw ShapeError(fmt::format(
+            "backward: this tensor has shape {}, not one element; reduce it (sum, mean) or pass a seed of its shape: "
+            "y.backward(seed)",
+            to_string(shape())));
     }
     check_differentiable(*this);
     const Ref<Body> seed = bodies::allocate(dtype_of<T>, shape());
@@ -106,8 +110,8 @@ template <class T>
 void Tensor<T>::backward(const Tensor& seed, BackwardOptions options) const {
     check_differentiable(*this);
     if (seed.shape() != shape()) {
-        throw ShapeError(fmt::format("backward: the seed has shape {} and the tensor {}; they must be the same", to_string(seed.shape()),
-                                     to_string(shape())));
+        throw ShapeError(fmt::format("backward: the seed has shape {} and the tensor {}; they must be the same",
+                                     to_string(seed.shape()), to_string(shape())));
     }
     replay_into_leaves(body_, seed.ref(), options);
 }
@@ -124,9 +128,10 @@ Tensor<T> Tensor<T>::grad() const {
     ParameterBody& leaf = leaf_of(*this, "grad");
     const std::scoped_lock lock(leaf_mutex());
     if (!leaf.gradient) {
-        throw GraphError(fmt::format("grad: this parameter of shape {} has no gradient: no backward() has reached it since it was made or "
-                                     "zero_grad() was called",
-                                     to_string(shape())));
+        throw GraphError(fmt::format(
+            "grad: this parameter of shape {} has no gradient: no backward() has reached it since it was made or "
+            "zero_grad() was called",
+            to_string(shape())));
     }
     return Tensor(leaf.gradient);
 }
@@ -149,13 +154,14 @@ Tensor<T> Tensor<T>::detach() const {
 template <class T>
 void Tensor<T>::assign(const Tensor& value) const {
     if (!is_leaf()) {
-        throw GraphError(fmt::format("assign: this tensor of shape {} is the result of '{}', and what was recorded can't be overwritten; assign "
-                                     "to a parameter or a constant",
-                                     to_string(shape()), body().node->op->name));
+        throw GraphError(fmt::format(
+            "assign: this tensor of shape {} is the result of '{}', and what was recorded can't be overwritten; assign "
+            "to a parameter or a constant",
+            to_string(shape()), body().node->op->name));
     }
     if (value.shape() != shape()) {
-        throw ShapeError(fmt::format("assign: a value of shape {} to a tensor of shape {}; the shape can't change", to_string(value.shape()),
-                                     to_string(shape())));
+        throw ShapeError(fmt::format("assign: a value of shape {} to a tensor of shape {}; the shape can't change",
+                                     to_string(value.shape()), to_string(shape())));
     }
     T* target = begin_overwrite(*this);
     std::copy_n(value.data(), value.size(), target);
@@ -195,9 +201,10 @@ Tensor<U> Tensor<T>::cast() const {
 template <class T>
 const Tensor<T>& Tensor<T>::rebound(const char* op) const {
     if (body().is_parameter) {
-        throw GraphError(fmt::format("{}: this is a parameter of shape {}; rebinding its handle would leave modules and optimisers with the old "
-                                     "one. To overwrite its value use assign; for a new tensor write x = x {} y",
-                                     op, to_string(shape()), op[0]));
+        throw GraphError(fmt::format(
+            "{}: this is a parameter of shape {}; rebinding its handle would leave modules and optimisers with the old "
+            "one. To overwrite its value use assign; for a new tensor write x = x {} y",
+            op, to_string(shape()), op[0]));
     }
     return *this;
 }
@@ -205,8 +212,9 @@ const Tensor<T>& Tensor<T>::rebound(const char* op) const {
 template <class T>
 Hook Tensor<T>::add_hook(HookFunction hook) const {
     if (!requires_grad()) {
-        throw GraphError(fmt::format("register_hook: this tensor of shape {} requires no gradient, so the hook would never run",
-                                     to_string(shape())));
+        throw GraphError(
+            fmt::format("register_hook: this tensor of shape {} requires no gradient, so the hook would never run",
+                        to_string(shape())));
     }
     // Held once more, so that copies share its state and one that removes itself while it runs stays alive.
     auto function = std::make_shared<HookFunction>(
@@ -223,7 +231,8 @@ Hook Tensor<T>::add_hook(HookFunction hook) const {
 template <class T>
 Tensor<T> parameter(const Tensor<T>& value) {
     if (value.requires_grad()) {
-        throw GraphError(fmt::format("parameter: this tensor of shape {} is part of a graph; detach() it first", to_string(value.shape())));
+        throw GraphError(fmt::format("parameter: this tensor of shape {} is part of a graph; detach() it first",
+                                     to_string(value.shape())));
     }
     auto* node = new (memory::allocate(sizeof(LeafNode))) LeafNode;
     node->input_count = 0;
@@ -234,10 +243,13 @@ Tensor<T> parameter(const Tensor<T>& value) {
     node->op = &leaf_op;
     node->tape = &tape();
     node->shape = value.shape();
-    auto* body = new (memory::allocate(sizeof(ParameterBody)))
-        ParameterBody{{.refs = {}, .dtype = dtype_of<T>, .is_parameter = true, .shape = value.shape(), .storage = value.body().storage,
-                       .node = Ref<Node>::adopt(node)},
-                      {}};
+    auto* body = new (memory::allocate(sizeof(ParameterBody))) ParameterBody{{.refs = {},
+                                                                              .dtype = dtype_of<T>,
+                                                                              .is_parameter = true,
+                                                                              .shape = value.shape(),
+                                                                              .storage = value.body().storage,
+                                                                              .node = Ref<Node>::adopt(node)},
+                                                                             {}};
     node->body = body;
     return Tensor<T>(Ref<Body>::adopt(body));
 }

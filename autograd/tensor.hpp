@@ -58,15 +58,16 @@ public:
 
     /// A constant with the value of a scalar, 0-dimensional.
     template <Scalar S>
-        requires(!std::same_as<std::remove_cvref_t<S>, bool>)
-    Tensor(S value) : Tensor(full_scalar(static_cast<T>(value))) {}
+    requires(!std::same_as<std::remove_cvref_t<S>, bool>) Tensor(S value)
+        : Tensor(full_scalar(static_cast<T>(value))) {}
 
-    /// A constant with the value of an xtensor expression, evaluated now. The expression's element type must be `T` or the other
-    /// floating type; integers and bools are converted only by `cast<T>(expression)`.
+    /// A constant with the value of an xtensor expression, evaluated now. The expression's element type must be `T` or
+    /// the other floating type; integers and bools are converted only by `cast<T>(expression)`.
     template <XtensorExpression E>
     explicit Tensor(const E& expression) : Tensor(from_expression(expression)) {
-        static_assert(std::is_floating_point_v<typename E::value_type>,
-                      "integer and boolean data is not converted without being asked: write xtape::cast<T>(expression)");
+        static_assert(
+            std::is_floating_point_v<typename E::value_type>,
+            "integer and boolean data is not converted without being asked: write xtape::cast<T>(expression)");
     }
 
     /// A constant of this shape whose elements are to be written through `fresh_data`, once.
@@ -76,7 +77,8 @@ public:
     /// The one element; throws ValueError unless size() == 1.
     [[nodiscard]] T item() const;
     [[nodiscard]] const T* data() const { return static_cast<const T*>(body().storage->data()); }
-    /// Where the elements of a tensor lie that nobody else has seen yet: fresh from `uninitialized`. Throws GraphError otherwise.
+    /// Where the elements of a tensor lie that nobody else has seen yet: fresh from `uninitialized`. Throws GraphError
+    /// otherwise.
     [[nodiscard]] T* fresh_data() const;
 
     [[nodiscard]] const Shape& shape() const { return body().shape; }
@@ -88,9 +90,9 @@ public:
     [[nodiscard]] bool is_leaf() const { return !body().node || body().is_parameter; }
     [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(body_); }
 
-    /// Replays the tape from this tensor, which must have one element, and adds the gradients into the leaves' `grad()`.
-    /// Throws ShapeError for more than one element; GraphError if nothing here requires a gradient, if the graph was replayed before
-    /// without `retain_graph`, or if a value it saved was overwritten.
+    /// Replays the tape from this tensor, which must have one element, and adds the gradients into the leaves'
+    /// `grad()`. Throws ShapeError for more than one element; GraphError if nothing here requires a gradient, if the
+    /// graph was replayed before without `retain_graph`, or if a value it saved was overwritten.
     void backward(BackwardOptions options = {}) const;
     /// The same from a cotangent of this tensor's shape: the leaves get vᵀJ.
     void backward(const Tensor& seed, BackwardOptions options = {}) const;
@@ -104,28 +106,29 @@ public:
     /// The same value outside the graph; shares the buffer.
     [[nodiscard]] Tensor detach() const;
 
-    /// Overwrites a leaf's value; the shape stays. What `value()`, `grad()` and `detach()` gave out before keeps its numbers. Throws
-    /// GraphError for a tensor that an op made, ShapeError for another shape.
+    /// Overwrites a leaf's value; the shape stays. What `value()`, `grad()` and `detach()` gave out before keeps its
+    /// numbers. Throws GraphError for a tensor that an op made, ShapeError for another shape.
     template <XtensorExpression E>
     void assign(const E& expression) const {
         assign(Tensor(expression));
     }
     void assign(const Tensor& value) const;
 
-    /// Calls `hook` with the gradient of this tensor in each replay, when it is complete; what it returns takes the gradient's place.
-    /// Throws GraphError if no gradient flows here. A hook that holds this tensor's handle keeps it alive: capture what you need.
+    /// Calls `hook` with the gradient of this tensor in each replay, when it is complete; what it returns takes the
+    /// gradient's place. Throws GraphError if no gradient flows here. A hook that holds this tensor's handle keeps it
+    /// alive: capture what you need.
     template <std::invocable<const Tensor&> F>
     Hook register_hook(F hook) const {
-        return add_hook([f = std::move(hook)](const Ref<Body>& g) mutable -> Ref<Body> {
-            return Tensor(f(Tensor(g))).body_;
-        });
+        return add_hook(
+            [f = std::move(hook)](const Ref<Body>& g) mutable -> Ref<Body> { return Tensor(f(Tensor(g))).body_; });
     }
 
     /// This tensor with elements of type `U`; differentiable.
     template <class U>
     [[nodiscard]] Tensor<U> cast() const;
 
-    /// New tensors in this handle's place: `x += y` is `x = x + y`. Throws GraphError where x is a parameter, naming `assign`.
+    /// New tensors in this handle's place: `x += y` is `x = x + y`. Throws GraphError where x is a parameter, naming
+    /// `assign`.
     template <class B>
     Tensor& operator+=(const B& b) {
         return *this = rebound("+=") + b;
@@ -186,16 +189,15 @@ template <class T>
 [[nodiscard]] inline Tensor<double> parameter(double value) { return parameter(Tensor<double>(value)); }
 [[nodiscard]] inline Tensor<float> parameter(float value) { return parameter(Tensor<float>(value)); }
 
-/// A constant with elements of type `T` from an expression of any arithmetic element type. (A constrained forwarding reference, or
-/// xt::cast would win where both are found.)
+/// A constant with elements of type `T` from an expression of any arithmetic element type. (A constrained forwarding
+/// reference, or xt::cast would win where both are found.)
 template <class T, class E>
-    requires XtensorExpression<E>
-[[nodiscard]] Tensor<T> cast(E&& expression) {
-    return Tensor<T>(xt::cast<T>(expression));
-}
+requires XtensorExpression<E>
+[[nodiscard]] Tensor<T> cast(E&& expression) { return Tensor<T>(xt::cast<T>(expression)); }
 
-/// For writers that overwrite a leaf in place (assign, optimisers, loading): where to write all its elements. A buffer that anybody
-/// else holds is replaced by a fresh one; `keep_elements` then brings the numbers along. The leaf's version goes up.
+/// For writers that overwrite a leaf in place (assign, optimisers, loading): where to write all its elements. A buffer
+/// that anybody else holds is replaced by a fresh one; `keep_elements` then brings the numbers along. The leaf's
+/// version goes up.
 template <class T>
 [[nodiscard]] T* begin_overwrite(const Tensor<T>& leaf, bool keep_elements = false);
 

@@ -19,10 +19,12 @@ struct GradOptions {
     bool allow_unused = false;  ///< zeros for a tensor that y does not depend on, instead of an error
 };
 
-/// The gradients of y by each of `xs`, which may be parameters or interior tensors; no leaf's `grad()` is touched. Throws ShapeError if
-/// y has several elements and no seed is given; GraphError as `backward`, and where y does not depend on one of `xs`.
+/// The gradients of y by each of `xs`, which may be parameters or interior tensors; no leaf's `grad()` is touched.
+/// Throws ShapeError if y has several elements and no seed is given; GraphError as `backward`, and where y does not
+/// depend on one of `xs`.
 template <class T>
-[[nodiscard]] std::vector<Tensor<T>> grad(const Tensor<T>& y, std::span<const Tensor<T>> xs, const GradOptions<T>& options = {});
+[[nodiscard]] std::vector<Tensor<T>> grad(const Tensor<T>& y, std::span<const Tensor<T>> xs,
+                                          const GradOptions<T>& options = {});
 template <class T>
 [[nodiscard]] std::vector<Tensor<T>> grad(const Tensor<T>& y, const std::vector<Tensor<T>>& xs,
                                           const GradOptions<std::type_identity_t<T>>& options = {}) {

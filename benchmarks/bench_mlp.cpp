@@ -20,9 +20,6 @@
 #include "handwritten_mlp.hpp"
 #include "interleaved.hpp"
 
-// OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
-extern "C" void openblas_set_num_threads(int) __attribute__((weak));
-
 namespace {
 
 using namespace xtape;
@@ -90,6 +87,7 @@ public:
         differentiate_by_hand();
         by_hand_.update();
     }
+    void set_threads(int threads) { by_hand_.set_threads(threads); }
     void products_only() { by_hand_.products_only(inputs_.data()); }
     [[nodiscard]] double flops() const { return by_hand_.flops(); }
 
@@ -188,9 +186,7 @@ bool run(const Net& net, double budget) {
     double best_by_hand = std::numeric_limits<double>::infinity();
     double best_xtape = std::numeric_limits<double>::infinity();
     for (const int threads : {1, 2}) {
-        if (openblas_set_num_threads != nullptr) {
-            openblas_set_num_threads(threads);
-        }
+        contest.set_threads(threads);
         const std::vector<double> taken = bench::best_in_turn(programs, budget);
         const double rate = contest.flops() / taken[0] * 1e-9;
         const double products_rate = contest.flops() / taken[2] * 1e-9;

@@ -6,31 +6,45 @@
 
 #include <cblas.h>
 
+// OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
+extern "C" void openblas_set_num_threads(int) __attribute__((weak));
+
 namespace xtape::bench {
 namespace {
 
 constexpr std::size_t line = 16;  // floats in a cache line
 constexpr std::size_t tile = 64;
+constexpr std::size_t worth_sharing = 1 << 16;  // elements: waking the other thread takes some 10 us
 
 std::size_t round_up(std::size_t size, std::size_t unit = line) { return (size + unit - 1) / unit * unit; }
 
-void relu(float* __restrict x, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) {
-        x[i] = std::max(x[i], 0.0f);
+// The first `width` of `columns` columns.
+void relu(float* __restrict x, std::size_t rows, std::size_t columns, std::size_t width) {
+    for (std::size_t i = 0; i < rows; ++i, x += columns) {
+        for (std::size_t j = 0; j < width; ++j) {
+            x[j] = std::max(x[j], 0.0f);
+        }
     }
 }
 
-void relu_backward(float* __restrict gradient, const float* __restrict output, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) {
-        gradient[i] = output[i] > 0.0f ? gradient[i] : 0.0f;
-    }
-}
-
-void column_sums(float* __restrict sums, const float* __restrict matrix, std::size_t rows, std::size_t columns) {
-    std::fill_n(sums, columns, 0.0f);
+void column_sums(float* __restrict sums, const float* __restrict matrix, std::size_t rows, std::size_t columns,
+                 std::size_t width) {
+    std::fill_n(sums, width, 0.0f);
     for (std::size_t i = 0; i < rows; ++i, matrix += columns) {
-        for (std::size_t j = 0; j < columns; ++j) {
+        for (std::size_t j = 0; j < width; ++j) {
             sums[j] += matrix[j];
+        }
+    }
+}
+
+// And the sums of what that leaves.
+void relu_backward(float* __restrict gradient, float* __restrict sums, const float* __restrict output, std::size_t rows,
+                   std::size_t columns, std::size_t width) {
+    std::fill_n(sums, width, 0.0f);
+    for (std::size_t i = 0; i < rows; ++i, gradient += columns, output += columns) {
+        for (std::size_t j = 0; j < width; ++j) {
+            gradient[j] = output[j] > 0.0f ? gradient[j] : 0.0f;
+            sums[j] += gradient[j];
         }
     }
 }
@@ -93,6 +107,40 @@ void momentum_step(float* __restrict parameters, float* __restrict velocities, c
 
 }  // namespace
 
+Helper::Helper() : thread_([this] { serve(); }) {}
+
+Helper::~Helper() {
+    begun_.fetch_add(1, std::memory_order_release);
+    begun_.notify_one();
+    thread_.join();
+}
+
+void Helper::share(const std::function<void(int)>& work) {
+    work_ = &work;
+    const unsigned round = begun_.fetch_add(1, std::memory_order_release) + 1;
+    begun_.notify_one();
+    work(0);
+    while (done_.load(std::memory_order_acquire) != round) {
+        std::this_thread::yield();  // it may have been put on this very core
+    }
+    work_ = nullptr;
+}
+
+void Helper::serve() {
+    for (unsigned round = 1;; ++round) {
+        // As OpenBLAS's threads do: awake, but giving way, for as long as more is likely to come.
+        for (int i = 0; i < 20000 && begun_.load(std::memory_order_acquire) != round; ++i) {
+            std::this_thread::yield();
+        }
+        begun_.wait(round - 1, std::memory_order_acquire);
+        if (work_ == nullptr) {
+            return;
+        }
+        (*work_)(1);
+        done_.store(round, std::memory_order_release);
+    }
+}
+
 HandwrittenMlp::HandwrittenMlp(std::vector<int> layers, int batch, float learning_rate, float momentum)
     : batch_(batch), learning_rate_(learning_rate), momentum_(momentum) {
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
@@ -100,11 +148,10 @@ HandwrittenMlp::HandwrittenMlp(std::vector<int> layers, int batch, float learnin
         const std::size_t outputs = static_cast<std::size_t>(layers[i + 1]);
         const std::size_t weight = parameter_count_;
         const std::size_t bias = weight + round_up(inputs * outputs);
-        parameter_count_ = bias + round_up(outputs);
+        parameter_count_ = round_up(bias + outputs, tile);
         const std::size_t activations = static_cast<std::size_t>(batch) * outputs;
         layers_.push_back({layers[i], layers[i + 1], weight, bias, Buffer(activations), Buffer(activations)});
     }
-    parameter_count_ = round_up(parameter_count_, tile);
     parameters_.resize(parameter_count_);
     gradients_.resize(parameter_count_);
     velocities_.resize(parameter_count_);
@@ -137,15 +184,31 @@ void HandwrittenMlp::multiply_input_gradient(const Layer& layer, float* input_gr
                 input_gradient, layer.inputs);
 }
 
+template <class Part>
+void HandwrittenMlp::share(std::size_t extent, std::size_t elements, Part part) {
+    if (threads_ == 1 || elements < worth_sharing) {
+        part(0, extent);
+        return;
+    }
+    const std::size_t half = round_up(extent / 2, tile);
+    helper_->share([&](int thread) { thread == 0 ? part(0, half) : part(half, extent); });
+}
+
 void HandwrittenMlp::forward(const float* inputs) {
+    const auto rows = static_cast<std::size_t>(batch_);
     for (Layer& layer : layers_) {
         const auto outputs = static_cast<std::size_t>(layer.outputs);
-        for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) {
-            std::copy_n(parameters_.data() + layer.bias, outputs, layer.output.data() + i * outputs);
-        }
+        share(outputs, rows * outputs, [&](std::size_t start, std::size_t end) {
+            for (std::size_t i = 0; i < rows; ++i) {
+                std::copy_n(parameters_.data() + layer.bias + start, end - start,
+                            layer.output.data() + i * outputs + start);
+            }
+        });
         multiply_forward(layer, inputs);
         if (&layer != &layers_.back()) {
-            relu(layer.output.data(), static_cast<std::size_t>(batch_) * outputs);
+            share(outputs, rows * outputs, [&](std::size_t start, std::size_t end) {
+                relu(layer.output.data() + start, rows, outputs, end - start);
+            });
         }
         inputs = layer.output.data();
     }
@@ -153,14 +216,19 @@ void HandwrittenMlp::forward(const float* inputs) {
 
 void HandwrittenMlp::backward(const float* inputs) {
     const auto rows = static_cast<std::size_t>(batch_);
+    const Layer& last = layers_.back();
+    const auto classes = static_cast<std::size_t>(last.outputs);
+    column_sums(gradients_.data() + last.bias, last.delta.data(), rows, classes, classes);
     for (std::size_t i = layers_.size(); i-- > 0;) {
-        const Layer& layer = layers_[i];
-        multiply_weight_gradient(layer, i > 0 ? layers_[i - 1].output.data() : inputs);
-        column_sums(gradients_.data() + layer.bias, layer.delta.data(), rows, static_cast<std::size_t>(layer.outputs));
+        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
         if (i > 0) {
             Layer& below = layers_[i - 1];
-            multiply_input_gradient(layer, below.delta.data());
-            relu_backward(below.delta.data(), below.output.data(), rows * static_cast<std::size_t>(below.outputs));
+            const auto columns = static_cast<std::size_t>(below.outputs);
+            multiply_input_gradient(layers_[i], below.delta.data());
+            share(columns, rows * columns, [&](std::size_t start, std::size_t end) {
+                relu_backward(below.delta.data() + start, gradients_.data() + below.bias + start,
+                              below.output.data() + start, rows, columns, end - start);
+            });
         }
     }
 }
@@ -183,9 +251,26 @@ float HandwrittenMlp::differentiate(const float* inputs, const float* targets) {
     return loss;
 }
 
+void HandwrittenMlp::set_threads(int threads) {
+    if (openblas_set_num_threads != nullptr) {
+        openblas_set_num_threads(threads);
+    }
+    threads_ = threads;
+    if (threads > 1 && !helper_) {
+        helper_ = std::make_unique<Helper>();
+    }
+}
+
 void HandwrittenMlp::update() {
-    momentum_step(parameters_.data(), velocities_.data(), gradients_.data(), parameter_count_, learning_rate_,
-                  momentum_);
+    // Layer by layer, for OpenBLAS divides each weight's gradient into the upper and the lower rows.
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const std::size_t first = layers_[i].weight;
+        const std::size_t size = (i + 1 < layers_.size() ? layers_[i + 1].weight : parameter_count_) - first;
+        share(size, size, [&](std::size_t start, std::size_t end) {
+            momentum_step(parameters_.data() + first + start, velocities_.data() + first + start,
+                          gradients_.data() + first + start, end - start, learning_rate_, momentum_);
+        });
+    }
 }
 
 void HandwrittenMlp::products_only(const float* inputs) {

@@ -1,12 +1,36 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <new>
 #include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace xtape::bench {
+
+/// A second thread that waits for work.
+class Helper {
+public:
+    Helper();
+    ~Helper();
+    Helper(const Helper&) = delete;
+    Helper& operator=(const Helper&) = delete;
+
+    /// work(0) here and work(1) over there, at the same time.
+    void share(const std::function<void(int)>& work);
+
+private:
+    void serve();
+
+    const std::function<void(int)>* work_ = nullptr;  // null ends the thread
+    std::atomic<unsigned> begun_ = 0;
+    std::atomic<unsigned> done_ = 0;
+    std::thread thread_;
+};
 
 /// A training step of an MLP as one would write it by hand, with cblas and without automatic differentiation: the
 /// baseline that xtape's steps are measured against. ReLU between the layers, momentum SGD, and softmax-cross-entropy
@@ -15,7 +39,8 @@ namespace xtape::bench {
 ///
 /// It is meant to be hard to beat: nothing is allocated after construction, biases are the products' initial values,
 /// every elementwise pass is one loop that the compiler vectorises for the machine at hand (-O3 -march=native
-/// -ffast-math).
+/// -ffast-math), and where the products run on two threads, so do those: along columns, as OpenBLAS divides a layer's
+/// output, so that each core finds its half in its own cache.
 class HandwrittenMlp {
 public:
     /// `layers` are the widths from input to output, at least two.
@@ -27,6 +52,9 @@ public:
     [[nodiscard]] std::span<float> bias(std::size_t i) { return part(parameters_, i).second; }
     [[nodiscard]] std::span<const float> weight_gradient(std::size_t i) { return part(gradients_, i).first; }
     [[nodiscard]] std::span<const float> bias_gradient(std::size_t i) { return part(gradients_, i).second; }
+
+    /// How many the products run on, 1 or 2: sets OpenBLAS's too.
+    void set_threads(int threads);
 
     /// Forward and backward on `inputs`, [batch, features]: leaves the gradients and returns the loss.
     float differentiate(const float* inputs, const int* labels);
@@ -66,6 +94,9 @@ private:
     void multiply_forward(Layer& layer, const float* inputs);
     void multiply_weight_gradient(const Layer& layer, const float* inputs);
     void multiply_input_gradient(const Layer& layer, float* input_gradient);
+    /// part(start, end) of 0 to `extent`, a half on each thread if so many elements are worth it.
+    template <class Part>
+    void share(std::size_t extent, std::size_t elements, Part part);
     void forward(const float* inputs);
     void backward(const float* inputs);
 
@@ -77,6 +108,8 @@ private:
     Buffer parameters_;
     Buffer gradients_;
     Buffer velocities_;
+    int threads_ = 1;
+    std::unique_ptr<Helper> helper_;
 };
 
 }  // namespace xtape::bench

@@ -28,6 +28,12 @@ concept Element = std::same_as<T, float> || std::same_as<T, double> ||
      !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> && !std::same_as<T, char16_t> &&
      !std::same_as<T, char32_t>);
 
+template <class T>
+concept FloatingElement = Element<T> && std::floating_point<T>;
+
+template <class E>
+concept ElementExpression = xt::is_xexpression<E>::value && Element<typename E::value_type>;
+
 /// The DType that a C++ type is stored as.
 template <Element T>
 constexpr DType dtype_of() {
@@ -58,8 +64,8 @@ public:
         std::memcpy(bytes_.data(), &scalar, sizeof(T));
     }
     /// Evaluates and copies an xtensor expression.
-    template <class E>
-    requires xt::is_xexpression<E>::value && Element<typename E::value_type> Array(const E& expression)
+    template <ElementExpression E>
+    Array(const E& expression)
         : Array(zeros(dtype_of<typename E::value_type>(), {expression.shape().begin(), expression.shape().end()})) {
         auto* elements = reinterpret_cast<typename E::value_type*>(bytes_.data());
         std::copy(expression.template begin<xt::layout_type::row_major>(),
@@ -85,9 +91,8 @@ public:
         return result;
     }
     /// The elements converted to float or double, whatever their type.
-    template <std::floating_point T>
-    requires Element<T> xt::xarray<T> cast()
-    const {
+    template <FloatingElement T>
+    xt::xarray<T> cast() const {
         auto result = xt::xarray<T>::from_shape(shape_);
         convert(result.data());
         return result;

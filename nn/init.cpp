@@ -16,9 +16,10 @@ namespace {
 template <class T>
 T* target_of(const char* name, const Tensor<T>& tensor) {
     if (!tensor.is_leaf()) {
-        throw GraphError(fmt::format("{}: this tensor of shape {} is the result of an op, and what was recorded can't be overwritten; "
-                                     "initialise a parameter or a constant",
-                                     name, to_string(tensor.shape())));
+        throw GraphError(fmt::format(
+            "{}: this tensor of shape {} is the result of an op, and what was recorded can't be overwritten; "
+            "initialise a parameter or a constant",
+            name, to_string(tensor.shape())));
     }
     return begin_overwrite(tensor);
 }
@@ -31,7 +32,8 @@ struct Fans {
 template <class T>
 Fans fans_of(const char* name, const Tensor<T>& weight) {
     if (weight.dimension() < 2) {
-        throw ShapeError(fmt::format("{}: shape {} has no fans; it takes a weight (out, in)", name, to_string(weight.shape())));
+        throw ShapeError(
+            fmt::format("{}: shape {} has no fans; it takes a weight (out, in)", name, to_string(weight.shape())));
     }
     double receptive = 1;
     for (std::size_t axis = 2; axis < weight.dimension(); ++axis) {
@@ -45,7 +47,8 @@ Fans fans_of(const char* name, const Tensor<T>& weight) {
 template <class T>
 void uniform(const Tensor<T>& tensor, double low, double high) {
     if (!(low <= high) || !std::isfinite(high - low)) {
-        throw ValueError(fmt::format("uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
+        throw ValueError(fmt::format(
+            "uniform: from {} to {}; both must be finite, and the first no larger than the second", low, high));
     }
     T* to = target_of("uniform", tensor);
     random::Stream stream = random::next_stream("init");
@@ -55,7 +58,8 @@ void uniform(const Tensor<T>& tensor, double low, double high) {
 template <class T>
 void normal(const Tensor<T>& tensor, double mean, double stddev) {
     if (!(stddev >= 0) || !std::isfinite(stddev) || !std::isfinite(mean)) {
-        throw ValueError(fmt::format("normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
+        throw ValueError(fmt::format(
+            "normal: mean {}, standard deviation {}; both must be finite, and the second not negative", mean, stddev));
     }
     T* to = target_of("normal", tensor);
     random::Stream stream = random::next_stream("init");
@@ -128,19 +132,20 @@ void orthogonal(const Tensor<T>& weight, double gain) {
     T* to = target_of("orthogonal", weight);
     for (std::size_t i = 0; i < rows; ++i) {
         for (std::size_t j = 0; j < columns; ++j) {
-            to[i * columns + j] = static_cast<T>(gain * (rows <= columns ? basis[i * length + j] : basis[j * length + i]));
+            to[i * columns + j] =
+                static_cast<T>(gain * (rows <= columns ? basis[i * length + j] : basis[j * length + i]));
         }
     }
 }
 
-#define XTAPE_INSTANTIATE(T)                                             \
-    template void uniform(const Tensor<T>&, double, double);             \
-    template void normal(const Tensor<T>&, double, double);              \
-    template void zeros(const Tensor<T>&);                               \
-    template void kaiming_uniform(const Tensor<T>&, double);             \
-    template void kaiming_normal(const Tensor<T>&, double);              \
-    template void xavier_uniform(const Tensor<T>&, double);              \
-    template void xavier_normal(const Tensor<T>&, double);               \
+#define XTAPE_INSTANTIATE(T)                                 \
+    template void uniform(const Tensor<T>&, double, double); \
+    template void normal(const Tensor<T>&, double, double);  \
+    template void zeros(const Tensor<T>&);                   \
+    template void kaiming_uniform(const Tensor<T>&, double); \
+    template void kaiming_normal(const Tensor<T>&, double);  \
+    template void xavier_uniform(const Tensor<T>&, double);  \
+    template void xavier_normal(const Tensor<T>&, double);   \
     template void orthogonal(const Tensor<T>&, double);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -21,10 +21,10 @@ Tensor<T> copy_of(const Tensor<T>& parameter_or_empty) {
 template <class T>
 std::unique_ptr<Module<T>> activation_module(Activation activation) {
     switch (activation) {
-        case Activation::identity: return std::make_unique<Identity<T>>();
-        case Activation::relu: return std::make_unique<ReLU<T>>();
-        case Activation::tanh: return std::make_unique<Tanh<T>>();
-        case Activation::sigmoid: return std::make_unique<Sigmoid<T>>();
+    case Activation::identity: return std::make_unique<Identity<T>>();
+    case Activation::relu: return std::make_unique<ReLU<T>>();
+    case Activation::tanh: return std::make_unique<Tanh<T>>();
+    case Activation::sigmoid: return std::make_unique<Sigmoid<T>>();
     }
     throw ValueError("MLP: unknown activation");
 }
@@ -34,7 +34,8 @@ std::unique_ptr<Module<T>> activation_module(Activation activation) {
 template <class T>
 Linear<T>::Linear(std::size_t in_features, std::size_t out_features, LinearOptions options) {
     if (in_features == 0 || out_features == 0) {
-        throw ValueError(fmt::format("Linear: {} inputs and {} outputs; both must be at least 1", in_features, out_features));
+        throw ValueError(
+            fmt::format("Linear: {} inputs and {} outputs; both must be at least 1", in_features, out_features));
     }
     const double bound = 1.0 / std::sqrt(static_cast<double>(in_features));
     weight_ = parameter(Tensor<T>::uninitialized({out_features, in_features}));
@@ -58,10 +59,10 @@ std::unique_ptr<Module<T>> Linear<T>::clone() {
 template <class T>
 Tensor<T> activate(const Tensor<T>& x, Activation activation) {
     switch (activation) {
-        case Activation::identity: return x;
-        case Activation::relu: return relu(x);
-        case Activation::tanh: return tanh(x);
-        case Activation::sigmoid: return sigmoid(x);
+    case Activation::identity: return x;
+    case Activation::relu: return relu(x);
+    case Activation::tanh: return tanh(x);
+    case Activation::sigmoid: return sigmoid(x);
     }
     throw ValueError("activate: unknown activation");
 }
@@ -122,7 +123,8 @@ std::unique_ptr<Module<T>> Sequential<T>::clone() {
 template <class T>
 MLP<T>::MLP(const std::vector<std::size_t>& widths, Activation activation, LinearOptions options) {
     if (widths.size() < 2) {
-        throw ValueError(fmt::format("MLP: {} widths given; it takes at least two, those of the input and of the output", widths.size()));
+        throw ValueError(fmt::format(
+            "MLP: {} widths given; it takes at least two, those of the input and of the output", widths.size()));
     }
     for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
         if (i > 0) {
@@ -139,12 +141,12 @@ std::unique_ptr<Module<T>> MLP<T>::clone() {
     return this->in_same_mode(std::move(copy));
 }
 
-#define XTAPE_INSTANTIATE(T)                                          \
-    template class Linear<T>;                                         \
-    template Tensor<T> activate(const Tensor<T>&, Activation);        \
-    template class Softmax<T>;                                        \
-    template class Flatten<T>;                                        \
-    template class Sequential<T>;                                     \
+#define XTAPE_INSTANTIATE(T)                                   \
+    template class Linear<T>;                                  \
+    template Tensor<T> activate(const Tensor<T>&, Activation); \
+    template class Softmax<T>;                                 \
+    template class Flatten<T>;                                 \
+    template class Sequential<T>;                              \
     template class MLP<T>;
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -46,7 +46,9 @@ template <class T, Activation activation>
 class ActivationModule : public Module<T> {
 public:
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override { return activate(x, activation); }
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<ActivationModule>()); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
+        return this->in_same_mode(std::make_unique<ActivationModule>());
+    }
 };
 
 template <class T = float>
@@ -64,7 +66,9 @@ class Softmax : public Module<T> {
 public:
     explicit Softmax(std::ptrdiff_t axis = -1) : axis_(axis) {}
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<Softmax>(axis_)); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
+        return this->in_same_mode(std::make_unique<Softmax>(axis_));
+    }
 
 private:
     std::ptrdiff_t axis_;
@@ -75,7 +79,9 @@ template <class T = float>
 class Flatten : public Module<T> {
 public:
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override { return this->in_same_mode(std::make_unique<Flatten>()); }
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
+        return this->in_same_mode(std::make_unique<Flatten>());
+    }
 };
 
 /// Modules applied one after the other, named by their places: "0", "1", ... It owns them.
@@ -104,12 +110,14 @@ private:
     std::vector<std::unique_ptr<Module<T>>> modules_;
 };
 
-/// A multilayer perceptron: Linear layers of the given widths with an activation after each but the last. Parameters are named as in the
-/// Sequential that it is: 0.weight, 0.bias, 2.weight, ... Throws ValueError for less than two widths.
+/// A multilayer perceptron: Linear layers of the given widths with an activation after each but the last. Parameters
+/// are named as in the Sequential that it is: 0.weight, 0.bias, 2.weight, ... Throws ValueError for less than two
+/// widths.
 template <class T = float>
 class MLP : public Sequential<T> {
 public:
-    explicit MLP(const std::vector<std::size_t>& widths, Activation activation = Activation::relu, LinearOptions options = {});
+    explicit MLP(const std::vector<std::size_t>& widths, Activation activation = Activation::relu,
+                 LinearOptions options = {});
     [[nodiscard]] std::unique_ptr<Module<T>> clone() override;
 
 private:

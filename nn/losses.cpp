@@ -14,9 +14,9 @@ namespace {
 template <class T>
 Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction) {
     switch (reduction) {
-        case Reduction::mean: return mean(losses);
-        case Reduction::sum: return sum(losses);
-        case Reduction::none: break;
+    case Reduction::mean: return mean(losses);
+    case Reduction::sum: return sum(losses);
+    case Reduction::none: break;
     }
     return losses;
 }
@@ -26,8 +26,9 @@ Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction) {
 template <class T>
 Tensor<T> mse_loss(const Tensor<T>& prediction, const Tensor<T>& target, LossOptions options) {
     if (prediction.shape() != target.shape()) {
-        throw ShapeError(fmt::format("mse_loss: prediction {} and target {} must have the same shape; reshape one of them",
-                                     to_string(prediction.shape()), to_string(target.shape())));
+        throw ShapeError(
+            fmt::format("mse_loss: prediction {} and target {} must have the same shape; reshape one of them",
+                        to_string(prediction.shape()), to_string(target.shape())));
     }
     return reduced(square(prediction - target), options.reduction);
 }
@@ -54,7 +55,8 @@ double accuracy(const Tensor<T>& logits, const Labels& labels) {
     for (std::size_t i = 0; i < samples; ++i) {
         const std::int64_t label = labels.data()[i];
         if (label < 0 || static_cast<std::uint64_t>(label) >= classes) {
-            throw ValueError(fmt::format("accuracy: label {} of sample {} is outside [0, {}): there are {} classes", label, i, classes, classes));
+            throw ValueError(fmt::format("accuracy: label {} of sample {} is outside [0, {}): there are {} classes",
+                                         label, i, classes, classes));
         }
         const T* row = logits.data() + i * classes;
         right += std::max_element(row, row + classes) - row == label ? 1 : 0;
@@ -62,10 +64,10 @@ double accuracy(const Tensor<T>& logits, const Labels& labels) {
     return static_cast<double>(right) / static_cast<double>(samples);
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                        \
-    template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, LossOptions);                   \
-    template Tensor<T> cross_entropy(const Tensor<T>&, const Labels&, LossOptions);                 \
-    template Tensor<T> cross_entropy(const Tensor<T>&, const Tensor<T>&, LossOptions);              \
+#define XTAPE_INSTANTIATE(T)                                                           \
+    template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, LossOptions);      \
+    template Tensor<T> cross_entropy(const Tensor<T>&, const Labels&, LossOptions);    \
+    template Tensor<T> cross_entropy(const Tensor<T>&, const Tensor<T>&, LossOptions); \
     template double accuracy(const Tensor<T>&, const Labels&);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -13,8 +13,8 @@ struct LossOptions {
     Reduction reduction = Reduction::mean;  ///< of the samples' losses; for mse_loss, of the elements'
 };
 
-/// (prediction - target)², averaged over all elements; shapes must be equal (ShapeError), since broadcasting here is nearly
-/// always a mistake.
+/// (prediction - target)², averaged over all elements; shapes must be equal (ShapeError), since broadcasting here is
+/// nearly always a mistake.
 template <class T>
 [[nodiscard]] Tensor<T> mse_loss(const Tensor<T>& prediction, const Tensor<T>& target, LossOptions options = {});
 template <class T, XtensorExpression E>
@@ -22,12 +22,14 @@ template <class T, XtensorExpression E>
     return mse_loss(prediction, Tensor<T>(target), options);
 }
 
-/// The cross entropy of softmax(logits), logits (samples, classes), with integer labels (samples,) or with probabilities (samples, classes),
-/// one-hot or any. Throws ShapeError where shapes don't match, ValueError for a label outside [0, classes).
+/// The cross entropy of softmax(logits), logits (samples, classes), with integer labels (samples,) or with
+/// probabilities (samples, classes), one-hot or any. Throws ShapeError where shapes don't match, ValueError for a label
+/// outside [0, classes).
 template <class T>
 [[nodiscard]] Tensor<T> cross_entropy(const Tensor<T>& logits, const Labels& labels, LossOptions options = {});
 template <class T>
-[[nodiscard]] Tensor<T> cross_entropy(const Tensor<T>& logits, const Tensor<T>& probabilities, LossOptions options = {});
+[[nodiscard]] Tensor<T> cross_entropy(const Tensor<T>& logits, const Tensor<T>& probabilities,
+                                      LossOptions options = {});
 template <class T, XtensorExpression E>
 [[nodiscard]] Tensor<T> cross_entropy(const Tensor<T>& logits, const E& target, LossOptions options = {}) {
     if constexpr (std::integral<typename E::value_type>) {
@@ -43,8 +45,8 @@ template <class T = float, XtensorExpression E>
     return xtape::one_hot<T>(Labels(labels), classes);
 }
 
-/// The share of samples whose largest logit is at their label; NaN for no samples. Throws ShapeError unless logits are (samples, classes)
-/// and labels (samples,), ValueError for a label outside [0, classes).
+/// The share of samples whose largest logit is at their label; NaN for no samples. Throws ShapeError unless logits are
+/// (samples, classes) and labels (samples,), ValueError for a label outside [0, classes).
 template <class T>
 [[nodiscard]] double accuracy(const Tensor<T>& logits, const Labels& labels);
 template <class T, XtensorExpression E>

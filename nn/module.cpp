@@ -11,7 +11,8 @@ namespace xtape::nn {
 namespace {
 
 template <class T>
-void visit_parameters(Module<T>& module, const std::string& path, const std::function<void(const std::string&, Tensor<T>&)>& visit) {
+void visit_parameters(Module<T>& module, const std::string& path,
+                      const std::function<void(const std::string&, Tensor<T>&)>& visit) {
     for (const Member<T>& member : module.members()) {
         const std::string name = path.empty() ? member.name : path + "." + member.name;
         if (member.module != nullptr) {
@@ -33,7 +34,8 @@ template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> Module<T>::named_parameters() {
     std::vector<std::pair<std::string, Tensor<T>>> named;
     visit_parameters<T>(*this, "", [&](const std::string& name, Tensor<T>& tensor) {
-        const bool known = std::ranges::any_of(named, [&](const auto& entry) { return entry.second.ref() == tensor.ref(); });
+        const bool known =
+            std::ranges::any_of(named, [&](const auto& entry) { return entry.second.ref() == tensor.ref(); });
         if (!known) {
             named.emplace_back(name, tensor);
         }
@@ -102,8 +104,9 @@ void Module<T>::load_state_dict(const StateDict& state, LoadOptions options) {
     }
     if (!problems.empty()) {
         throw ValueError(fmt::format("load_state_dict: the entries don't fit this module; {}{}",
-                                     options.strict ? "load with {.strict = false} to leave out what is missing or unexpected"
-                                                    : "leave out those of another shape",
+                                     options.strict
+                                         ? "load with {.strict = false} to leave out what is missing or unexpected"
+                                         : "leave out those of another shape",
                                      problems));
     }
     for (const auto& [tensor, value] : loads) {

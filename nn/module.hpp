@@ -33,8 +33,8 @@ struct LoadOptions {
     bool strict = true;  ///< throw where names are missing or unexpected; else take what there is
 };
 
-/// A function with parameters. A module of one's own derives from this, overrides `forward`, and lists its parameters and children in
-/// `members`. Modules are moved, not copied; `clone` is deep.
+/// A function with parameters. A module of one's own derives from this, overrides `forward`, and lists its parameters
+/// and children in `members`. Modules are moved, not copied; `clone` is deep.
 template <class T = float>
 class Module {
 public:
@@ -53,7 +53,8 @@ public:
     /// A module of the same kind with copies of the parameters. Throws Error where a class does not override it.
     [[nodiscard]] virtual std::unique_ptr<Module<T>> clone();
 
-    /// All parameters, children's included, by their paths ("0.weight"); one that is shared is listed once, under its first name.
+    /// All parameters, children's included, by their paths ("0.weight"); one that is shared is listed once, under its
+    /// first name.
     [[nodiscard]] std::vector<std::pair<std::string, Tensor<T>>> named_parameters();
     [[nodiscard]] std::vector<Tensor<T>> parameters();
 
@@ -67,8 +68,8 @@ public:
 
     /// The parameters' values by their paths.
     [[nodiscard]] StateDict state_dict();
-    /// Overwrites the parameters. Throws ValueError that lists every missing, unexpected and mis-shaped entry (not strict: every mis-shaped
-    /// one); then nothing was changed.
+    /// Overwrites the parameters. Throws ValueError that lists every missing, unexpected and mis-shaped entry (not
+    /// strict: every mis-shaped one); then nothing was changed.
     void load_state_dict(const StateDict& state, LoadOptions options = {});
 
 protected:

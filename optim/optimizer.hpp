@@ -15,14 +15,15 @@ struct ParameterGroup {
     Options options;
 };
 
-/// What every optimiser has: groups of parameters, each group with its own options. Options has `void check() const`, which throws
-/// ValueError for what is not allowed.
+/// What every optimiser has: groups of parameters, each group with its own options. Options has `void check() const`,
+/// which throws ValueError for what is not allowed.
 template <class T, class Options>
 class Optimizer {
 public:
     using Group = ParameterGroup<T, Options>;
 
-    /// Throws ValueError for no parameters, for a tensor that is none, for one that is here already, and for options that are not allowed.
+    /// Throws ValueError for no parameters, for a tensor that is none, for one that is here already, and for options
+    /// that are not allowed.
     void add_group(std::vector<Tensor<T>> parameters, Options options);
 
     [[nodiscard]] std::span<Group> groups() noexcept { return groups_; }

@@ -23,14 +23,17 @@ void Optimizer<T, Options>::add_group(std::vector<Tensor<T>> parameters, Options
     };
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         if (!parameters[i].requires_grad() || !parameters[i].is_leaf()) {
-            throw ValueError(fmt::format("optimizer: tensor {} of shape {} is no parameter; make it with xtape::parameter", i,
-                                         to_string(parameters[i].shape())));
+            throw ValueError(
+                fmt::format("optimizer: tensor {} of shape {} is no parameter; make it with xtape::parameter", i,
+                            to_string(parameters[i].shape())));
         }
-        const bool twice = holds(std::span(parameters).first(i), parameters[i]) ||
-                           std::ranges::any_of(groups_, [&](const Group& group) { return holds(group.parameters, parameters[i]); });
+        const bool twice =
+            holds(std::span(parameters).first(i), parameters[i]) ||
+            std::ranges::any_of(groups_, [&](const Group& group) { return holds(group.parameters, parameters[i]); });
         if (twice) {
-            throw ValueError(fmt::format("optimizer: parameter {} of shape {} is given twice; each may be in one group only", i,
-                                         to_string(parameters[i].shape())));
+            throw ValueError(
+                fmt::format("optimizer: parameter {} of shape {} is given twice; each may be in one group only", i,
+                            to_string(parameters[i].shape())));
         }
     }
     groups_.push_back({std::move(parameters), std::move(options)});

@@ -22,7 +22,8 @@ void SGDOptions::check() const {
         throw ValueError(fmt::format("SGD: dampening is {}; it must be finite", dampening));
     }
     if (nesterov && (momentum == 0 || dampening != 0)) {
-        throw ValueError(fmt::format("SGD: nesterov needs momentum above 0 and dampening 0; they are {} and {}", momentum, dampening));
+        throw ValueError(fmt::format("SGD: nesterov needs momentum above 0 and dampening 0; they are {} and {}",
+                                     momentum, dampening));
     }
 }
 
@@ -45,7 +46,8 @@ void SGD<T>::step() {
                 continue;
             }
             const Tensor<T> gradient = parameters[i].grad();
-            T* target = begin_overwrite(parameters[i], true);  // first: should it throw, there is no velocity yet that was never written
+            T* target = begin_overwrite(
+                parameters[i], true);  // first: should it throw, there is no velocity yet that was never written
             Tensor<T>& velocity = velocities_[g][i];
             const bool first = !velocity;
             if (options.momentum != 0 && first) {
@@ -53,8 +55,12 @@ void SGD<T>::step() {
             }
             T* v = options.momentum != 0 ? begin_overwrite(velocity, !first) : nullptr;
             kernels::active<T>().update.sgd(target, v, gradient.data(), gradient.size(),
-                                            {.lr = options.lr, .momentum = options.momentum, .dampening = options.dampening,
-                                             .weight_decay = options.weight_decay, .nesterov = options.nesterov, .first = first});
+                                            {.lr = options.lr,
+                                             .momentum = options.momentum,
+                                             .dampening = options.dampening,
+                                             .weight_decay = options.weight_decay,
+                                             .nesterov = options.nesterov,
+                                             .first = first});
         }
     }
 }

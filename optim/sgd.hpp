@@ -16,8 +16,9 @@ struct SGDOptions {
     void check() const;
 };
 
-/// Stochastic gradient descent with momentum, by PyTorch's rule: v = α v + (1 - dampening) g, except v = g on a parameter's first step;
-/// θ -= η v. At constant η without dampening this is Δθ = α Δθ - η ∇. One fused pass over each parameter; gradients are only read.
+/// Stochastic gradient descent with momentum, by PyTorch's rule: v = α v + (1 - dampening) g, except v = g on a
+/// parameter's first step; θ -= η v. At constant η without dampening this is Δθ = α Δθ - η ∇. One fused pass over each
+/// parameter; gradients are only read.
 template <class T = float>
 class SGD : public Optimizer<T, SGDOptions> {
 public:

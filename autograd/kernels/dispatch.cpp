@@ -6,20 +6,20 @@
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 
-#define XTAPE_DECLARE_KERNELS(arch)                          \
-    namespace xtape::arch {                                  \
-    template <class T>                                       \
-    kernels::ElementwiseKernels<T> elementwise_kernels();    \
-    template <class T>                                       \
-    kernels::ReduceKernels<T> reduce_kernels();              \
-    template <class T>                                       \
-    kernels::RowKernels<T> row_kernels();                    \
-    template <class T>                                       \
-    kernels::UpdateKernels<T> update_kernels();              \
-    template <class T>                                       \
-    kernels::Kernels<T> kernels_here() {                     \
+#define XTAPE_DECLARE_KERNELS(arch)                                                                    \
+    namespace xtape::arch {                                                                            \
+    template <class T>                                                                                 \
+    kernels::ElementwiseKernels<T> elementwise_kernels();                                              \
+    template <class T>                                                                                 \
+    kernels::ReduceKernels<T> reduce_kernels();                                                        \
+    template <class T>                                                                                 \
+    kernels::RowKernels<T> row_kernels();                                                              \
+    template <class T>                                                                                 \
+    kernels::UpdateKernels<T> update_kernels();                                                        \
+    template <class T>                                                                                 \
+    kernels::Kernels<T> kernels_here() {                                                               \
         return {elementwise_kernels<T>(), reduce_kernels<T>(), row_kernels<T>(), update_kernels<T>()}; \
-    }                                                        \
+    }                                                                                                  \
     }
 
 #if XTAPE_KERNELS_X86
@@ -70,9 +70,9 @@ Level level_in_use() {
 template <class T>
 Kernels<T> choose_kernels() {
     switch (level_in_use()) {
-        case Level::avx512: return avx512::kernels_here<T>();
-        case Level::avx2: return avx2::kernels_here<T>();
-        case Level::sse2: break;
+    case Level::avx512: return avx512::kernels_here<T>();
+    case Level::avx2: return avx2::kernels_here<T>();
+    case Level::sse2: break;
     }
     return sse2::kernels_here<T>();
 }

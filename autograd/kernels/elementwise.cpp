@@ -57,7 +57,8 @@ void unary_backward(const T* g, const T* x, const T* y, T* out, size_t n, bool a
     add ? unary_backward_pass<Rule, true>(g, x, y, out, n) : unary_backward_pass<Rule, false>(g, x, y, out, n);
 }
 
-// Calls f with readers for the operands: the lane at the current place, or the one value that an operand has in the whole row.
+// Calls f with readers for the operands: the lane at the current place, or the one value that an operand has in the
+// whole row.
 template <class T, class F>
 [[gnu::always_inline]] inline void with_readers(const T* a, const T* b, kernels::Steps steps, F f) {
     const auto moving = [](const T* p) { return [p](auto load) { return load(p); }; };
@@ -120,7 +121,8 @@ void select_elements(const T* condition, const T* a, const T* b, T* y, size_t n,
 template <class Rule, class T>
 constexpr kernels::BinaryKernels<T> binary_kernels() {
     if constexpr (requires { typename Rule::Left; }) {
-        return {binary_forward<Rule, T>, binary_backward<typename Rule::Left, T>, binary_backward<typename Rule::Right, T>};
+        return {binary_forward<Rule, T>, binary_backward<typename Rule::Left, T>,
+                binary_backward<typename Rule::Right, T>};
     } else {
         return {binary_forward<Rule, T>, nullptr, nullptr};
     }
@@ -128,9 +130,8 @@ constexpr kernels::BinaryKernels<T> binary_kernels() {
 
 template <class T, class... Unary, class... Binary>
 constexpr kernels::ElementwiseKernels<T> table_of(RuleList<Unary...>, RuleList<Binary...>) {
-    return {{{unary_forward<Unary, T>, unary_backward<Unary, T>}...},
-            {binary_kernels<Binary, T>()...},
-            select_elements<T>};
+    return {
+        {{unary_forward<Unary, T>, unary_backward<Unary, T>}...}, {binary_kernels<Binary, T>()...}, select_elements<T>};
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 
 #include <xtape/autograd/rules.hpp>
 
-/// Loops over raw memory, compiled once per instruction set and chosen when the program first needs one. They know no tape.
+/// Loops over raw memory, compiled once per instruction set and chosen when the program first needs one. They know no
+/// tape.
 namespace xtape::kernels {
 
 template <class T>
@@ -25,7 +26,8 @@ struct Steps {
 template <class T>
 struct BinaryKernels {
     void (*forward)(const T* a, const T* b, T* y, std::size_t n, Steps steps);
-    /// out[i] = or += the gradient by a or b at each place of the output; operands that the rule does not need are null.
+    /// out[i] = or += the gradient by a or b at each place of the output; operands that the rule does not need are
+    /// null.
     void (*left)(const T* g, const T* a, const T* b, const T* y, T* out, std::size_t n, Steps steps, bool add);
     void (*right)(const T* g, const T* a, const T* b, const T* y, T* out, std::size_t n, Steps steps, bool add);
 };
@@ -105,8 +107,8 @@ template <class T>
 const Kernels<T>& choose();
 }  // namespace detail
 
-/// The kernels of the widest instruction set that this processor has, or of the one that the environment's XTAPE_SIMD names
-/// (sse2, avx2, avx512). Throws ValueError if that one is unknown or missing here.
+/// The kernels of the widest instruction set that this processor has, or of the one that the environment's XTAPE_SIMD
+/// names (sse2, avx2, avx512). Throws ValueError if that one is unknown or missing here.
 template <class T>
 [[nodiscard]] inline const Kernels<T>& active() {
     const Kernels<T>* chosen = __atomic_load_n(&detail::chosen<T>, __ATOMIC_ACQUIRE);

@@ -26,8 +26,8 @@ struct LaneMask {
     xsimd::batch_bool<T, Arch> m;
 };
 
-/// A batch of `T`, with the operations that derivative rules use. The type is ours so that a rule's unqualified `exp(x)` means
-/// what xtape promises, not what xsimd happens to do.
+/// A batch of `T`, with the operations that derivative rules use. The type is ours so that a rule's unqualified
+/// `exp(x)` means what xtape promises, not what xsimd happens to do.
 template <class T>
 struct Lane {
     using Batch = xsimd::batch<T, Arch>;
@@ -75,7 +75,8 @@ struct Lane {
 
     friend Lane abs(Lane x) { return Lane(xsimd::abs(x.v)); }
     friend Lane sqrt(Lane x) { return Lane(xsimd::sqrt(x.v)); }
-    // xsimd 8.1's exp is infinite early, and 0 for results below the smallest normal number: far out, the square of exp(x / 2).
+    // xsimd 8.1's exp is infinite early, and 0 for results below the smallest normal number: far out, the square of
+    // exp(x / 2).
     friend Lane exp(Lane x) {
         const auto far = xsimd::abs(x.v) > Batch(T(sizeof(T) == sizeof(float) ? 87 : 708));
         const Batch y = xsimd::exp(xsimd::select(far, x.v * Batch(T(0.5)), x.v));
@@ -113,8 +114,8 @@ struct Lane {
     }
 };
 
-// One element goes by scalar moves: what a masked store wrote can't be forwarded to the next load, and chains of one-element ops
-// would wait for memory.
+// One element goes by scalar moves: what a masked store wrote can't be forwarded to the next load, and chains of
+// one-element ops would wait for memory.
 #if defined(__AVX512F__)
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
@@ -143,7 +144,8 @@ static inline __m256i mask_of_words(size_t words) {
 }
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
-    return Lane(Batch(count == 1 ? _mm256_zextps128_ps256(_mm_load_ss(p)) : _mm256_maskload_ps(p, mask_of_words(count))));
+    return Lane(
+        Batch(count == 1 ? _mm256_zextps128_ps256(_mm_load_ss(p)) : _mm256_maskload_ps(p, mask_of_words(count))));
 }
 template <>
 inline void Lane<float>::store_partial(float* p, size_t count) const {
@@ -177,8 +179,8 @@ void Lane<T>::store_partial(T* p, size_t count) const {
 }
 #endif
 
-/// Runs f(load, store) over 0..n: whole lanes first, then what is left. `load(p)` reads the lane at the current place of an
-/// array, `store(lane, p)` writes it.
+/// Runs f(load, store) over 0..n: whole lanes first, then what is left. `load(p)` reads the lane at the current place
+/// of an array, `store(lane, p)` writes it.
 template <class T, class F>
 [[gnu::always_inline]] inline void for_each_lane(size_t n, F f) {
     using V = Lane<T>;

@@ -155,39 +155,59 @@ TEST_CASE("a recorded gradient is the fused one") {
     });
 }
 
+namespace {
+
+/// How a rule's gradients meet others: contributions to the same inputs that were recorded later arrive earlier, so
+/// that the rule finds its slots taken; those recorded before it add to what the rule leaves there.
+struct Meeting {
+    bool others_first;            // arrive first
+    bool output_is_wanted;        // then somebody else holds the incoming gradient
+    std::size_t only = no_index;  // the only input with other contributions; else all have some
+
+    static constexpr std::size_t no_index = ~std::size_t{0};
+    [[nodiscard]] bool concerns(std::size_t input) const { return only == no_index || only == input; }
+};
+
+std::string check_meeting(const Row& row, const Tensors<double>& xs, const Tensors<double>& alone, Meeting meeting) {
+    const auto others = [&] {
+        Tensor<double> total = 0.0;
+        for (std::size_t k = 0; k < xs.size(); ++k) {
+            total = meeting.concerns(k) ? total + sum(xs[k] * cotangent_of(xs[k])) : total;
+        }
+        return total;
+    };
+    const Tensor<double> recorded_before = meeting.others_first ? Tensor<double>(0.0) : others();
+    const Tensor<double> y = row.f(xs);
+    const Tensor<double> of_rule = sum(y * cotangent_of(y));
+    const Tensor<double> total = of_rule + (meeting.others_first ? others() : recorded_before);
+    Tensors<double> wanted = xs;
+    Tensors<double> expected;
+    for (std::size_t k = 0; k < xs.size(); ++k) {
+        expected.push_back(meeting.concerns(k) ? alone[k] + cotangent_of(xs[k]) : alone[k]);
+    }
+    // Where nothing had to be done, y is one of the inputs itself.
+    if (meeting.output_is_wanted && std::ranges::none_of(xs, [&](const auto& x) { return x.ref() == y.ref(); })) {
+        wanted.push_back(y);
+        expected.push_back(cotangent_of(y));
+    }
+    return difference("gradient", grad(total, wanted, {.allow_unused = true}), expected, 1e-14);
+}
+
+}  // namespace
+
 TEST_CASE("a gradient is added to what is there already, and takes nothing from who else holds it") {
     check_each_row([](const Row& row) {
         const Tensors<double> xs = as_parameters(sample<double>(row));
         const Tensors<double> alone = gradients_of(row.f(xs), xs, false);
-        Tensors<double> expected;
-        // Contributions that were recorded later arrive earlier: the rule finds each input's slot taken, or (before =
-        // false) leaves there what others add to.
-        for (const bool before : {false, true}) {
-            const auto others = [&] {
-                Tensor<double> total = 0.0;
-                for (const auto& x : xs) {
-                    total = total + sum(x * cotangent_of(x));
+        std::string message;
+        for (const bool others_first : {false, true}) {
+            for (const bool output_is_wanted : {false, true}) {
+                message += check_meeting(row, xs, alone, {others_first, output_is_wanted});
+                for (std::size_t only = 0; xs.size() > 1 && only < xs.size(); ++only) {
+                    message += check_meeting(row, xs, alone, {others_first, output_is_wanted, only});
                 }
-                return total;
-            };
-            const Tensor<double> earlier = before ? Tensor<double>(0.0) : others();
-            const Tensor<double> y = row.f(xs);
-            const Tensor<double> total = sum(y * cotangent_of(y)) + (before ? others() : earlier);
-            Tensors<double> wanted = xs;
-            wanted.push_back(y);
-            const auto got = grad(total, wanted, {.allow_unused = true});
-            expected.clear();
-            for (std::size_t k = 0; k < xs.size(); ++k) {
-                expected.push_back(alone[k] + cotangent_of(xs[k]));
-            }
-            // y may be one of the inputs itself, where nothing had to be done.
-            const bool is_input = std::any_of(xs.begin(), xs.end(), [&](const auto& x) { return x.ref() == y.ref(); });
-            expected.push_back(is_input ? got.back() : cotangent_of(y));
-            const auto message = difference(before ? "gradient" : "gradient, last", got, expected, 1e-14);
-            if (!message.empty()) {
-                return message;
             }
         }
-        return std::string();
+        return message;
     });
 }
