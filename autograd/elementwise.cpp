@@ -1,5 +1,9 @@
 #include <xtape/autograd/elementwise.hpp>
 
+#include <cmath>
+
+#include <fmt/format.h>
+
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
@@ -192,34 +196,25 @@ Tensor<T> where(const Tensor<T>& condition, const Tensor<T>& a, const Tensor<T>&
     return y;
 }
 
-template <class T>
-Tensor<T> add(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Add>(a, b);
-}
-template <class T>
-Tensor<T> subtract(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Subtract>(a, b);
-}
-template <class T>
-Tensor<T> multiply(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Multiply>(a, b);
-}
-template <class T>
-Tensor<T> divide(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Divide>(a, b);
-}
-template <class T>
-Tensor<T> pow(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Pow>(a, b);
-}
-template <class T>
-Tensor<T> maximum(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Maximum>(a, b);
-}
-template <class T>
-Tensor<T> minimum(const Tensor<T>& a, const Tensor<T>& b) {
-    return binary<Minimum>(a, b);
-}
+#define XTAPE_BINARY(name, Rule)                                             \
+    template <class T>                                                       \
+    Tensor<T> name(const Tensor<T>& a, const Tensor<T>& b) {                 \
+        return binary<Rule>(a, b);                                           \
+    }                                                                        \
+    template Tensor<float> name(const Tensor<float>&, const Tensor<float>&); \
+    template Tensor<double> name(const Tensor<double>&, const Tensor<double>&);
+
+XTAPE_BINARY(add, Add)
+XTAPE_BINARY(subtract, Subtract)
+XTAPE_BINARY(multiply, Multiply)
+XTAPE_BINARY(divide, Divide)
+XTAPE_BINARY(pow, Pow)
+XTAPE_BINARY(maximum, Maximum)
+XTAPE_BINARY(minimum, Minimum)
+XTAPE_BINARY(atan2, Atan2)
+XTAPE_BINARY(hypot, Hypot)
+XTAPE_BINARY(fmod, Fmod)
+XTAPE_BINARY(logaddexp, Logaddexp)
 
 }  // namespace elementwise
 
@@ -230,10 +225,6 @@ Tensor<T> strong(const Tensor<T>& g, const Tensor<T>& d) {
 template <class T>
 Tensor<T> strong2(const Tensor<T>& a, const Tensor<T>& b) {
     return binary<Strong2>(a, b);
-}
-template <class T>
-Tensor<T> non_negative(const Tensor<T>& x) {
-    return unary<NonNegative>(x);
 }
 template <class T>
 TensorMask<T> is_less(const Tensor<T>& a, const Tensor<T>& b) {
@@ -248,77 +239,109 @@ TensorMask<T> is_nan(const Tensor<T>& x) {
     return {T(1) - binary<Equal>(x, x)};
 }
 
+#define XTAPE_UNARY(name, Rule)                        \
+    template <class T>                                 \
+    Tensor<T> name(const Tensor<T>& x) {               \
+        return unary<Rule>(x);                         \
+    }                                                  \
+    template Tensor<float> name(const Tensor<float>&); \
+    template Tensor<double> name(const Tensor<double>&);
+
+XTAPE_UNARY(operator-, Negate)
+XTAPE_UNARY(exp, Exp)
+XTAPE_UNARY(exp2, Exp2)
+XTAPE_UNARY(expm1, Expm1)
+XTAPE_UNARY(log, Log)
+XTAPE_UNARY(log2, Log2)
+XTAPE_UNARY(log10, Log10)
+XTAPE_UNARY(log1p, Log1p)
+XTAPE_UNARY(square, Square)
+XTAPE_UNARY(cube, Cube)
+XTAPE_UNARY(sqrt, Sqrt)
+XTAPE_UNARY(rsqrt, Rsqrt)
+XTAPE_UNARY(cbrt, Cbrt)
+XTAPE_UNARY(reciprocal, Reciprocal)
+XTAPE_UNARY(abs, Abs)
+XTAPE_UNARY(sign, Sign)
+XTAPE_UNARY(sin, Sin)
+XTAPE_UNARY(cos, Cos)
+XTAPE_UNARY(tan, Tan)
+XTAPE_UNARY(asin, Asin)
+XTAPE_UNARY(acos, Acos)
+XTAPE_UNARY(atan, Atan)
+XTAPE_UNARY(sinh, Sinh)
+XTAPE_UNARY(cosh, Cosh)
+XTAPE_UNARY(tanh, Tanh)
+XTAPE_UNARY(asinh, Asinh)
+XTAPE_UNARY(acosh, Acosh)
+XTAPE_UNARY(atanh, Atanh)
+XTAPE_UNARY(erf, Erf)
+XTAPE_UNARY(erfc, Erfc)
+XTAPE_UNARY(lgamma, Lgamma)
+XTAPE_UNARY(digamma, Digamma)
+XTAPE_UNARY(sigmoid, Sigmoid)
+XTAPE_UNARY(log_sigmoid, LogSigmoid)
+XTAPE_UNARY(softplus, Softplus)
+XTAPE_UNARY(relu, Relu)
+XTAPE_UNARY(normal_cdf, NormalCdf)
+XTAPE_UNARY(gelu, Gelu)
+XTAPE_UNARY(silu, Silu)
+XTAPE_UNARY(floor, Floor)
+XTAPE_UNARY(ceil, Ceil)
+XTAPE_UNARY(round, Round)
+XTAPE_UNARY(trunc, Trunc)
+XTAPE_UNARY(non_negative, NonNegative)
+
 template <class T>
-Tensor<T> operator-(const Tensor<T>& x) {
-    return unary<Negate>(x);
+Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x) {
+    return binary<Polygamma>(n, x);
 }
 template <class T>
-Tensor<T> exp(const Tensor<T>& x) {
-    return unary<Exp>(x);
+Tensor<T> polygamma(int n, const Tensor<T>& x) {
+    if (n < 0) {
+        throw ValueError(fmt::format("polygamma: its order is {}; it is 0 (digamma) or more", n));
+    }
+    return polygamma(Tensor<T>(n), x);
+}
+
+namespace {
+template <class T>
+Tensor<T> parameter_of(const char* op, const char* name, double value) {
+    if (!std::isfinite(value)) {
+        throw ValueError(fmt::format("{}: its {} is {}; it is a finite number", op, name, value));
+    }
+    return Tensor<T>(value);
+}
+}  // namespace
+
+template <class T>
+Tensor<T> leaky_relu(const Tensor<T>& x, double slope) {
+    return binary<LeakyRelu>(x, parameter_of<T>("leaky_relu", "slope", slope));
 }
 template <class T>
-Tensor<T> log(const Tensor<T>& x) {
-    return unary<Log>(x);
+Tensor<T> elu(const Tensor<T>& x, double alpha) {
+    return binary<Elu>(x, parameter_of<T>("elu", "alpha", alpha));
 }
 template <class T>
-Tensor<T> sqrt(const Tensor<T>& x) {
-    return unary<Sqrt>(x);
-}
-template <class T>
-Tensor<T> square(const Tensor<T>& x) {
-    return unary<Square>(x);
-}
-template <class T>
-Tensor<T> abs(const Tensor<T>& x) {
-    return unary<Abs>(x);
-}
-template <class T>
-Tensor<T> tanh(const Tensor<T>& x) {
-    return unary<Tanh>(x);
-}
-template <class T>
-Tensor<T> sin(const Tensor<T>& x) {
-    return unary<Sin>(x);
-}
-template <class T>
-Tensor<T> cos(const Tensor<T>& x) {
-    return unary<Cos>(x);
-}
-template <class T>
-Tensor<T> sigmoid(const Tensor<T>& x) {
-    return unary<Sigmoid>(x);
-}
-template <class T>
-Tensor<T> relu(const Tensor<T>& x) {
-    return unary<Relu>(x);
+Tensor<T> clip(const Tensor<T>& x, double lo, double hi) {
+    if (!(lo <= hi)) {
+        throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
+    }
+    return binary<ClipAbove>(binary<ClipBelow>(x, Tensor<T>(lo)), Tensor<T>(hi));
 }
 
 #define XTAPE_INSTANTIATE(T)                                                                     \
-    template Tensor<T> elementwise::add(const Tensor<T>&, const Tensor<T>&);                     \
-    template Tensor<T> elementwise::subtract(const Tensor<T>&, const Tensor<T>&);                \
-    template Tensor<T> elementwise::multiply(const Tensor<T>&, const Tensor<T>&);                \
-    template Tensor<T> elementwise::divide(const Tensor<T>&, const Tensor<T>&);                  \
-    template Tensor<T> elementwise::pow(const Tensor<T>&, const Tensor<T>&);                     \
-    template Tensor<T> elementwise::maximum(const Tensor<T>&, const Tensor<T>&);                 \
-    template Tensor<T> elementwise::minimum(const Tensor<T>&, const Tensor<T>&);                 \
     template Tensor<T> elementwise::where(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&); \
     template Tensor<T> strong(const Tensor<T>&, const Tensor<T>&);                               \
     template Tensor<T> strong2(const Tensor<T>&, const Tensor<T>&);                              \
-    template Tensor<T> non_negative(const Tensor<T>&);                                           \
     template TensorMask<T> is_less(const Tensor<T>&, const Tensor<T>&);                          \
     template TensorMask<T> is_equal(const Tensor<T>&, const Tensor<T>&);                         \
     template TensorMask<T> is_nan(const Tensor<T>&);                                             \
-    template Tensor<T> operator-(const Tensor<T>&);                                              \
-    template Tensor<T> exp(const Tensor<T>&);                                                    \
-    template Tensor<T> log(const Tensor<T>&);                                                    \
-    template Tensor<T> sqrt(const Tensor<T>&);                                                   \
-    template Tensor<T> square(const Tensor<T>&);                                                 \
-    template Tensor<T> abs(const Tensor<T>&);                                                    \
-    template Tensor<T> tanh(const Tensor<T>&);                                                   \
-    template Tensor<T> sin(const Tensor<T>&);                                                    \
-    template Tensor<T> cos(const Tensor<T>&);                                                    \
-    template Tensor<T> sigmoid(const Tensor<T>&);                                                \
-    template Tensor<T> relu(const Tensor<T>&);
+    template Tensor<T> polygamma(const Tensor<T>&, const Tensor<T>&);                            \
+    template Tensor<T> polygamma(int, const Tensor<T>&);                                         \
+    template Tensor<T> leaky_relu(const Tensor<T>&, double);                                     \
+    template Tensor<T> elu(const Tensor<T>&, double);                                            \
+    template Tensor<T> clip(const Tensor<T>&, double, double);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)
 #undef XTAPE_INSTANTIATE

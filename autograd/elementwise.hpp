@@ -10,30 +10,131 @@ namespace xtape {
 /// eˣ
 template <class T>
 [[nodiscard]] Tensor<T> exp(const Tensor<T>& x);
+/// 2ˣ
+template <class T>
+[[nodiscard]] Tensor<T> exp2(const Tensor<T>& x);
+/// eˣ - 1, exact near 0
+template <class T>
+[[nodiscard]] Tensor<T> expm1(const Tensor<T>& x);
 /// The natural logarithm; NaN below 0, and so is its gradient.
 template <class T>
 [[nodiscard]] Tensor<T> log(const Tensor<T>& x);
-/// √x; its gradient is +inf at 0 and NaN below.
+/// To base 2.
 template <class T>
-[[nodiscard]] Tensor<T> sqrt(const Tensor<T>& x);
+[[nodiscard]] Tensor<T> log2(const Tensor<T>& x);
+/// To base 10.
+template <class T>
+[[nodiscard]] Tensor<T> log10(const Tensor<T>& x);
+/// log(1 + x), exact near 0
+template <class T>
+[[nodiscard]] Tensor<T> log1p(const Tensor<T>& x);
 /// x²
 template <class T>
 [[nodiscard]] Tensor<T> square(const Tensor<T>& x);
+/// x³
+template <class T>
+[[nodiscard]] Tensor<T> cube(const Tensor<T>& x);
+/// √x; its gradient is +inf at 0 and NaN below.
+template <class T>
+[[nodiscard]] Tensor<T> sqrt(const Tensor<T>& x);
+/// 1 / √x
+template <class T>
+[[nodiscard]] Tensor<T> rsqrt(const Tensor<T>& x);
+/// ∛x, of negative x too
+template <class T>
+[[nodiscard]] Tensor<T> cbrt(const Tensor<T>& x);
+/// 1 / x
+template <class T>
+[[nodiscard]] Tensor<T> reciprocal(const Tensor<T>& x);
 /// |x|; its gradient at 0 is 0.
 template <class T>
 [[nodiscard]] Tensor<T> abs(const Tensor<T>& x);
+/// -1, 0 or 1; its gradient is 0 everywhere.
 template <class T>
-[[nodiscard]] Tensor<T> tanh(const Tensor<T>& x);
+[[nodiscard]] Tensor<T> sign(const Tensor<T>& x);
 template <class T>
 [[nodiscard]] Tensor<T> sin(const Tensor<T>& x);
 template <class T>
 [[nodiscard]] Tensor<T> cos(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> tan(const Tensor<T>& x);
+/// In [-π/2, π/2]; NaN outside [-1, 1].
+template <class T>
+[[nodiscard]] Tensor<T> asin(const Tensor<T>& x);
+/// In [0, π]; NaN outside [-1, 1].
+template <class T>
+[[nodiscard]] Tensor<T> acos(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> atan(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> sinh(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> cosh(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> tanh(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> asinh(const Tensor<T>& x);
+/// NaN below 1, and so is its gradient.
+template <class T>
+[[nodiscard]] Tensor<T> acosh(const Tensor<T>& x);
+/// NaN outside [-1, 1], and so is its gradient.
+template <class T>
+[[nodiscard]] Tensor<T> atanh(const Tensor<T>& x);
+/// The error function 2/√π ∫₀ˣ exp(-t²) dt.
+template <class T>
+[[nodiscard]] Tensor<T> erf(const Tensor<T>& x);
+/// 1 - erf(x), exact far right
+template <class T>
+[[nodiscard]] Tensor<T> erfc(const Tensor<T>& x);
+/// log |Γ(x)|
+template <class T>
+[[nodiscard]] Tensor<T> lgamma(const Tensor<T>& x);
+/// ψ(x), the derivative of lgamma
+template <class T>
+[[nodiscard]] Tensor<T> digamma(const Tensor<T>& x);
 /// 1 / (1 + e⁻ˣ)
 template <class T>
 [[nodiscard]] Tensor<T> sigmoid(const Tensor<T>& x);
+/// log sigmoid(x), exact however large |x| is
+template <class T>
+[[nodiscard]] Tensor<T> log_sigmoid(const Tensor<T>& x);
+/// log(1 + eˣ), likewise
+template <class T>
+[[nodiscard]] Tensor<T> softplus(const Tensor<T>& x);
 /// max(x, 0); its gradient at 0 is 0. NaN stays NaN.
 template <class T>
 [[nodiscard]] Tensor<T> relu(const Tensor<T>& x);
+/// x Φ(x), with the normal distribution function Φ (not its approximation by tanh)
+template <class T>
+[[nodiscard]] Tensor<T> gelu(const Tensor<T>& x);
+/// x sigmoid(x)
+template <class T>
+[[nodiscard]] Tensor<T> silu(const Tensor<T>& x);
+/// Rounded down; its gradient is 0 everywhere, as those of the next three.
+template <class T>
+[[nodiscard]] Tensor<T> floor(const Tensor<T>& x);
+/// Rounded up.
+template <class T>
+[[nodiscard]] Tensor<T> ceil(const Tensor<T>& x);
+/// To the nearest integer, halves to the even one.
+template <class T>
+[[nodiscard]] Tensor<T> round(const Tensor<T>& x);
+/// Rounded towards 0.
+template <class T>
+[[nodiscard]] Tensor<T> trunc(const Tensor<T>& x);
+/// ψ's n-th derivative, n >= 0. Throws ValueError for a negative n.
+template <class T>
+[[nodiscard]] Tensor<T> polygamma(int n, const Tensor<T>& x);
+/// x above 0 and slope x below; its gradient at 0 is the slope.
+template <class T>
+[[nodiscard]] Tensor<T> leaky_relu(const Tensor<T>& x, double slope = 0.01);
+/// x above 0 and alpha (eˣ - 1) below; its gradient at 0 is alpha.
+template <class T>
+[[nodiscard]] Tensor<T> elu(const Tensor<T>& x, double alpha = 1.0);
+/// x kept within [lo, hi], either of which may be infinite; the gradient passes at the bounds, and is 0 outside. Throws
+/// ValueError for lo > hi.
+template <class T>
+[[nodiscard]] Tensor<T> clip(const Tensor<T>& x, double lo, double hi);
 template <class T>
 [[nodiscard]] Tensor<T> operator-(const Tensor<T>& x);
 
@@ -55,6 +156,14 @@ template <class T>
 [[nodiscard]] Tensor<T> maximum(const Tensor<T>& a, const Tensor<T>& b);
 template <class T>
 [[nodiscard]] Tensor<T> minimum(const Tensor<T>& a, const Tensor<T>& b);
+template <class T>
+[[nodiscard]] Tensor<T> atan2(const Tensor<T>& a, const Tensor<T>& b);
+template <class T>
+[[nodiscard]] Tensor<T> hypot(const Tensor<T>& a, const Tensor<T>& b);
+template <class T>
+[[nodiscard]] Tensor<T> fmod(const Tensor<T>& a, const Tensor<T>& b);
+template <class T>
+[[nodiscard]] Tensor<T> logaddexp(const Tensor<T>& a, const Tensor<T>& b);
 template <class T>
 [[nodiscard]] Tensor<T> where(const Tensor<T>& condition, const Tensor<T>& a, const Tensor<T>& b);
 }  // namespace elementwise
@@ -84,6 +193,22 @@ requires Operands<A, B>
 template <class A, class B>
 requires Operands<A, B>
 [[nodiscard]] auto minimum(A&& a, B&& b) { return elementwise::minimum(operand<A, B>(a), operand<A, B>(b)); }
+/// The angle of the point (b, a), in [-π, π]; at (0, 0) its gradient is 0.
+template <class A, class B>
+requires Operands<A, B>
+[[nodiscard]] auto atan2(A&& a, B&& b) { return elementwise::atan2(operand<A, B>(a), operand<A, B>(b)); }
+/// √(a² + b²) without overflow; at (0, 0) its gradient is 0.
+template <class A, class B>
+requires Operands<A, B>
+[[nodiscard]] auto hypot(A&& a, B&& b) { return elementwise::hypot(operand<A, B>(a), operand<A, B>(b)); }
+/// The remainder of a / b, with a's sign, exact.
+template <class A, class B>
+requires Operands<A, B>
+[[nodiscard]] auto fmod(A&& a, B&& b) { return elementwise::fmod(operand<A, B>(a), operand<A, B>(b)); }
+/// log(eᵃ + eᵇ) without overflow. Two -inf pass no gradient, two +inf share it.
+template <class A, class B>
+requires Operands<A, B>
+[[nodiscard]] auto logaddexp(A&& a, B&& b) { return elementwise::logaddexp(operand<A, B>(a), operand<A, B>(b)); }
 
 /// `a` where the condition holds, else `b`. The condition is an xtensor expression of bools or numbers
 /// (`x.value() > 0`); the gradient goes to what was taken, and exactly 0 to what was not.

@@ -4,46 +4,17 @@
 
 #include <fmt/format.h>
 
-#include <xtape/autograd/axes.hpp>
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/recording.hpp>
+#include <xtape/autograd/reduction_impl.hpp>
 #include <xtape/autograd/softmax.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape {
 namespace {
-
-// A reduction's axes, and its two result shapes.
-struct Reduction {
-    Shape axes;             // ascending
-    Shape kept;             // reduced axes stay, with extent 1
-    Shape dropped;          // reduced axes are gone
-    std::size_t count = 1;  // elements behind each result
-
-    Reduction(const Shape& shape, Shape reduced) : axes(std::move(reduced)), kept(shape) {
-        for (const std::size_t axis : axes) {
-            count *= shape[axis];
-            kept[axis] = 1;
-        }
-        for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-            if (!is_reduced(axis)) {
-                dropped.push_back(shape[axis]);
-            }
-        }
-    }
-    [[nodiscard]] bool is_reduced(std::size_t axis) const { return std::ranges::find(axes, axis) != axes.end(); }
-};
-
-Shape all_axes(const Shape& shape) {
-    Shape axes;
-    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-        axes.push_back(axis);
-    }
-    return axes;
-}
 
 // Neighbouring axes that are both reduced or both kept, as one; outermost first.
 
@@ -215,60 +186,33 @@ Tensor<T> amax(const Tensor<T>& x, Shape axes, bool keep) {
     return y;
 }
 
-// The reduced axes moved to the end and joined: rows, which is what the kernel takes.
+template <class T>
+Tensor<T> amin(const Tensor<T>& x, Shape axes, bool keep) {
+    const Reduction reduction(x.shape(), axes);
+    if (reduction.count == 0 && !reduction.axes.empty()) {
+        throw ValueError(
+            fmt::format("amin: shape {} has no elements along the reduced axes, and nothing has no smallest",
+                        to_string(x.shape())));
+    }
+    return -amax(-x, std::move(axes), keep);
+}
+
 template <class T>
 Tensor<T> logsumexp(const Tensor<T>& x, Shape axes, bool keep) {
     const Reduction reduction(x.shape(), std::move(axes));
     if (reduction.axes.empty()) {
         return x;
     }
-    Axes permutation;
-    Axes rows;
-    for (std::size_t axis = 0; axis < x.dimension(); ++axis) {
-        if (!reduction.is_reduced(axis)) {
-            permutation.push_back(static_cast<std::ptrdiff_t>(axis));
-            rows.push_back(static_cast<std::ptrdiff_t>(x.shape()[axis]));
-        }
-    }
-    for (const std::size_t axis : reduction.axes) {
-        permutation.push_back(static_cast<std::ptrdiff_t>(axis));
-    }
-    rows.push_back(static_cast<std::ptrdiff_t>(reduction.count));
-    const Tensor<T> y = logsumexp_rows(reshape(transpose(x, permutation), rows));
+    const Tensor<T> y = logsumexp_rows(as_rows(x, reduction));
     return keep ? reshape(y, Axes(reduction.kept)) : y;
 }
 
 }  // namespace
 
-#define XTAPE_REDUCTION(op)                                                 \
-    template <class T>                                                      \
-    Tensor<T> op(const Tensor<T>& x) {                                      \
-        return op(x, all_axes(x.shape()), false);                           \
-    }                                                                       \
-    template <class T>                                                      \
-    Tensor<T> op(const Tensor<T>& x, KeepDims) {                            \
-        return op(x, all_axes(x.shape()), true);                            \
-    }                                                                       \
-    template <class T>                                                      \
-    Tensor<T> op(const Tensor<T>& x, const Axes& axes) {                    \
-        return op(x, normalize_axes(#op, axes, x.shape()), false);          \
-    }                                                                       \
-    template <class T>                                                      \
-    Tensor<T> op(const Tensor<T>& x, const Axes& axes, KeepDims) {          \
-        return op(x, normalize_axes(#op, axes, x.shape()), true);           \
-    }                                                                       \
-    template Tensor<float> op(const Tensor<float>&);                        \
-    template Tensor<float> op(const Tensor<float>&, KeepDims);              \
-    template Tensor<float> op(const Tensor<float>&, const Axes&);           \
-    template Tensor<float> op(const Tensor<float>&, const Axes&, KeepDims); \
-    template Tensor<double> op(const Tensor<double>&);                      \
-    template Tensor<double> op(const Tensor<double>&, KeepDims);            \
-    template Tensor<double> op(const Tensor<double>&, const Axes&);         \
-    template Tensor<double> op(const Tensor<double>&, const Axes&, KeepDims);
-
 XTAPE_REDUCTION(sum)
 XTAPE_REDUCTION(mean)
 XTAPE_REDUCTION(amax)
+XTAPE_REDUCTION(amin)
 XTAPE_REDUCTION(logsumexp)
 #undef XTAPE_REDUCTION
 

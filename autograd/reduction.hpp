@@ -47,6 +47,26 @@ template <class T>
 template <class T>
 [[nodiscard]] Tensor<T> amax(const Tensor<T>& x, const Axes& axes, KeepDims);
 
+/// The smallest; NaN if one is among them. Ties share the gradient equally. Throws ValueError for none.
+template <class T>
+[[nodiscard]] Tensor<T> amin(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> amin(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> amin(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> amin(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// The product; of nothing it is 1. Its gradients are exact at zeros, to every order.
+template <class T>
+[[nodiscard]] Tensor<T> prod(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> prod(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> prod(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> prod(const Tensor<T>& x, const Axes& axes, KeepDims);
+
 /// log Σ exp(x), without overflow: -inf of nothing and of all -inf (where the gradient is 0); +inf entries share the
 /// gradient.
 template <class T>
@@ -57,5 +77,60 @@ template <class T>
 [[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes);
 template <class T>
 [[nodiscard]] Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// Σ |x|
+template <class T>
+[[nodiscard]] Tensor<T> norm_l1(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l1(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l1(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l1(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// √Σ x², without overflow; its gradient is 0 where all elements are 0.
+template <class T>
+[[nodiscard]] Tensor<T> norm_l2(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l2(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l2(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> norm_l2(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// Σ x²
+template <class T>
+[[nodiscard]] Tensor<T> norm_sq(const Tensor<T>& x);
+template <class T>
+[[nodiscard]] Tensor<T> norm_sq(const Tensor<T>& x, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> norm_sq(const Tensor<T>& x, const Axes& axes);
+template <class T>
+[[nodiscard]] Tensor<T> norm_sq(const Tensor<T>& x, const Axes& axes, KeepDims);
+
+/// Σ (x - mean)² / (n - ddof): ddof = 0 for the variance of all there is, 1 for the unbiased estimate from a sample.
+/// Without axes, over all of them; n <= ddof divides by 0.
+template <class T>
+[[nodiscard]] Tensor<T> variance(const Tensor<T>& x, const Axes& axes, std::size_t ddof = 0);
+template <class T>
+[[nodiscard]] Tensor<T> variance(const Tensor<T>& x, const Axes& axes, std::size_t ddof, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> variance(const Tensor<T>& x, const Axes& axes, KeepDims keep) {
+    return variance(x, axes, 0, keep);
+}
+template <class T>
+[[nodiscard]] Tensor<T> variance(const Tensor<T>& x);
+
+/// √variance; its gradient is 0 where all elements are equal.
+template <class T>
+[[nodiscard]] Tensor<T> stddev(const Tensor<T>& x, const Axes& axes, std::size_t ddof = 0);
+template <class T>
+[[nodiscard]] Tensor<T> stddev(const Tensor<T>& x, const Axes& axes, std::size_t ddof, KeepDims);
+template <class T>
+[[nodiscard]] Tensor<T> stddev(const Tensor<T>& x, const Axes& axes, KeepDims keep) {
+    return stddev(x, axes, 0, keep);
+}
+template <class T>
+[[nodiscard]] Tensor<T> stddev(const Tensor<T>& x);
 
 }  // namespace xtape

@@ -61,5 +61,9 @@ template <class T>
 Tensor<T> strong2(const Tensor<T>& a, const Tensor<T>& b);
 template <class T>
 Tensor<T> non_negative(const Tensor<T>& x);
+template <class T>
+Tensor<T> normal_cdf(const Tensor<T>& x);
+template <class T>
+Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x);
 
 }  // namespace xtape

@@ -75,43 +75,7 @@ struct Lane {
 
     friend Lane abs(Lane x) { return Lane(xsimd::abs(x.v)); }
     friend Lane sqrt(Lane x) { return Lane(xsimd::sqrt(x.v)); }
-    // xsimd 8.1's exp is infinite early, and 0 for results below the smallest normal number: far out, the square of
-    // exp(x / 2).
-    friend Lane exp(Lane x) {
-        const auto far = xsimd::abs(x.v) > Batch(T(sizeof(T) == sizeof(float) ? 87 : 708));
-        const Batch y = xsimd::exp(xsimd::select(far, x.v * Batch(T(0.5)), x.v));
-        return Lane(xsimd::select(far, y * y, y));
-    }
-    // xsimd 8.1's log of a double below the smallest normal number is wrong: there log(2⁵⁴ x) - 54 log 2.
-    friend Lane log(Lane x) {
-        if constexpr (sizeof(T) == sizeof(float)) {
-            return Lane(xsimd::log(x.v));
-        } else {
-            const auto tiny = x.v < Batch(__DBL_MIN__);
-            const Batch y = xsimd::log(xsimd::select(tiny, x.v * Batch(0x1p54), x.v));
-            return Lane(xsimd::select(tiny, y - Batch(37.429947750237047), y));
-        }
-    }
-    friend Lane sin(Lane x) { return Lane(xsimd::sin(x.v)); }
-    friend Lane cos(Lane x) { return Lane(xsimd::cos(x.v)); }
-    friend Lane tanh(Lane x) { return Lane(xsimd::tanh(x.v)); }
     friend Lane constant(Lane, double c) { return Lane(T(c)); }
-
-    // xsimd 8.1's own pow loses NaNs, pow(0, 0) and up to 969 ulp: the C library's is right.
-    friend Lane pow(Lane x, Lane y) {
-        alignas(64) T a[size];
-        alignas(64) T b[size];
-        x.v.store_aligned(a);
-        y.v.store_aligned(b);
-        for (size_t i = 0; i < size; ++i) {
-            if constexpr (sizeof(T) == sizeof(float)) {
-                a[i] = ::powf(a[i], b[i]);
-            } else {
-                a[i] = ::pow(a[i], b[i]);
-            }
-        }
-        return Lane(Batch::load_aligned(a));
-    }
 };
 
 // One element goes by scalar moves: what a masked store wrote can't be forwarded to the next load, and chains of

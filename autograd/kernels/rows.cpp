@@ -1,5 +1,5 @@
 #include <xtape/autograd/kernels/kernels.hpp>
-#include <xtape/autograd/kernels/lane.hpp>
+#include <xtape/autograd/kernels/lane_functions.hpp>
 
 namespace xtape::XTAPE_ARCH {
 namespace {

@@ -45,6 +45,7 @@ const std::vector<Row>& all_rows() {
         std::vector<Row> table;
         add_unary(table);
         add_binary(table);
+        add_functions(table);
         add_reductions(table);
         add_products(table);
         add_movement(table);

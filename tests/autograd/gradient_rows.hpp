@@ -55,11 +55,14 @@ void add_linear(std::vector<Row>& rows, const std::string& name, F f, std::vecto
 
 void add_unary(std::vector<Row>& rows);
 void add_binary(std::vector<Row>& rows);
+void add_functions(std::vector<Row>& rows);
 void add_reductions(std::vector<Row>& rows);
 void add_products(std::vector<Row>& rows);
 void add_movement(std::vector<Row>& rows);
 void add_softmax(std::vector<Row>& rows);
 void add_losses(std::vector<Row>& rows);
+void add_indexing(std::vector<Row>& rows);
+void add_linalg(std::vector<Row>& rows);
 
 const std::vector<Row>& all_rows();
 

@@ -68,6 +68,28 @@ void add_reductions(std::vector<Row>& rows) {
         "exp of amax", [](const auto&... x) { return exp(amax(x...)); }, order(3));
     add_reduction(
         "logsumexp", [](const auto&... x) { return logsumexp(x...); }, order(3));
+    add_reduction(
+        "amin", [](const auto&... x) { return amin(x...); }, order(2));
+    add_reduction(
+        "exp of amin", [](const auto&... x) { return exp(amin(x...)); }, order(3));
+    add_reduction(
+        "prod", [](const auto&... x) { return prod(x...); }, order(2));
+    add_reduction(
+        "norm_l1", [](const auto&... x) { return norm_l1(x...); }, order(2));
+    add_reduction(
+        "norm_l2", [](const auto&... x) { return norm_l2(x...); }, order(2));
+    add_reduction(
+        "norm_sq", [](const auto&... x) { return norm_sq(x...); }, order(2));
+    const std::vector<Input> cube = {Input({2, 3, 4})};
+    const auto moments = [&](const std::string& name, Expression f) { rows.push_back({name, std::move(f), cube, 2}); };
+    moments("variance", [](const auto& x) { return variance(x[0]); });
+    moments("variance axis 1", [](const auto& x) { return variance(x[0], 1); });
+    moments("variance axes, ddof 1", [](const auto& x) { return variance(x[0], {0, -1}, 1); });
+    moments("variance keep_dims", [](const auto& x) { return variance(x[0], 2, keep_dims); });
+    moments("variance ddof 2 keep_dims", [](const auto& x) { return variance(x[0], {1, 2}, 2, keep_dims); });
+    moments("stddev", [](const auto& x) { return stddev(x[0]); });
+    moments("stddev axis -1, ddof 1", [](const auto& x) { return stddev(x[0], -1, 1); });
+    moments("stddev axes keep_dims", [](const auto& x) { return stddev(x[0], {0, 1}, keep_dims); });
     linear("sum (3,0) axis 1", [](const auto& x) { return sum(x[0], 1); }, {Input({3, 0})});
     linear("sum (3,0)", [](const auto& x) { return sum(x[0]); }, {Input({3, 0})});
     linear("reduce_to", [](const auto& x) { return reduce_to(x[0], {3, 1}); }, {Input({2, 3, 4})});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <xtape/autograd/kernels/kernels.hpp>
+#include <xtape/autograd/special_functions.hpp>
 
 /// The plainest reading of the rules: one number at a time, the C++ library's functions. SIMD lanes are to agree with
 /// it.
@@ -24,6 +25,7 @@ struct One {
     friend One operator-(double a, One b) { return {static_cast<T>(a) - b.v}; }
     friend One operator*(double a, One b) { return {static_cast<T>(a) * b.v}; }
     friend One operator/(double a, One b) { return {static_cast<T>(a) / b.v}; }
+    friend One operator+(One a, double b) { return {a.v + static_cast<T>(b)}; }
     friend One operator-(One a, double b) { return {a.v - static_cast<T>(b)}; }
 
     friend bool is_less(One a, One b) { return a.v < b.v; }
@@ -45,7 +47,40 @@ struct One {
     friend One sin(One x) { return {std::sin(x.v)}; }
     friend One cos(One x) { return {std::cos(x.v)}; }
     friend One tanh(One x) { return {std::tanh(x.v)}; }
+    friend One exp2(One x) { return {std::exp2(x.v)}; }
+    friend One expm1(One x) { return {std::expm1(x.v)}; }
+    friend One log2(One x) { return {std::log2(x.v)}; }
+    friend One log10(One x) { return {std::log10(x.v)}; }
+    friend One log1p(One x) { return {std::log1p(x.v)}; }
+    friend One cbrt(One x) { return {std::cbrt(x.v)}; }
+    friend One tan(One x) { return {std::tan(x.v)}; }
+    friend One asin(One x) { return {std::asin(x.v)}; }
+    friend One acos(One x) { return {std::acos(x.v)}; }
+    friend One atan(One x) { return {std::atan(x.v)}; }
+    friend One sinh(One x) { return {std::sinh(x.v)}; }
+    friend One cosh(One x) { return {std::cosh(x.v)}; }
+    friend One asinh(One x) { return {std::asinh(x.v)}; }
+    friend One acosh(One x) { return {std::acosh(x.v)}; }
+    friend One atanh(One x) { return {std::atanh(x.v)}; }
+    friend One erf(One x) { return {std::erf(x.v)}; }
+    friend One erfc(One x) { return {std::erfc(x.v)}; }
+    friend One floor(One x) { return {std::floor(x.v)}; }
+    friend One ceil(One x) { return {std::ceil(x.v)}; }
+    friend One trunc(One x) { return {std::trunc(x.v)}; }
+    friend One round(One x) { return {std::nearbyint(x.v)}; }
     friend One pow(One a, One b) { return {std::pow(a.v, b.v)}; }
+    friend One atan2(One a, One b) { return {std::atan2(a.v, b.v)}; }
+    friend One hypot(One a, One b) { return {std::hypot(a.v, b.v)}; }
+    friend One fmod(One a, One b) { return {std::fmod(a.v, b.v)}; }
+    friend One normal_cdf(One x) {
+        return {static_cast<T>(xtape::special::normal_cdf(static_cast<double>(x.v)))};
+    }
+    friend One lgamma(One x) { return {std::lgamma(x.v)}; }
+    friend One digamma(One x) { return {static_cast<T>(xtape::special::digamma(static_cast<double>(x.v)))}; }
+    friend One polygamma(One n, One x) {
+        return {static_cast<T>(xtape::special::polygamma(static_cast<int>(n.v), static_cast<double>(x.v)))};
+    }
+    friend One sigmoid(One x) { return xtape::Sigmoid::forward(x); }
 
     friend One strong(One g, One d) { return xtape::strong_product(g, d); }
     friend One strong2(One a, One b) { return xtape::Strong2::forward(a, b); }

@@ -101,6 +101,79 @@ void check_functions() {
         spread<T>(tiny, T(1e5), true), [](W x) { return std::cos(x); }, 3);
     check_accuracy<Sigmoid>(
         spread<T>(tiny, -std::log(Limits::min()), true), [](W x) { return 1 / (1 + std::exp(-x)); }, 5);
+    const auto everywhere = spread<T>(tiny, Limits::max(), true);
+    const auto positive = spread<T>(tiny, Limits::max(), false);
+    const auto up_to_1 = spread<T>(tiny, T(1), true);
+    const auto exponents = spread<T>(tiny, greatest_exponent, true);
+    check_accuracy<Exp2>(
+        spread<T>(tiny, std::log2(Limits::max()), true), [](W x) { return std::exp2(x); }, 3);
+    check_accuracy<Expm1>(
+        exponents, [](W x) { return std::expm1(x); }, 4);
+    check_accuracy<Log2>(
+        positive, [](W x) { return std::log2(x); }, 2);
+    check_accuracy<Log10>(
+        positive, [](W x) { return std::log10(x); }, 2);
+    check_accuracy<Log1p>(
+        positive, [](W x) { return std::log1p(x); }, 3);
+    check_accuracy<Log1p>(
+        spread<T>(tiny, std::nextafter(T(1), T(0)), true), [](W x) { return std::log1p(x); }, 3);
+    check_accuracy<Cube>(
+        spread<T>(std::cbrt(Limits::min()), T(0.99) * std::cbrt(Limits::max()), true), [](W x) { return x * x * x; },
+        2);
+    check_accuracy<Rsqrt>(
+        spread<T>(Limits::min(), Limits::max(), false), [](W x) { return 1 / std::sqrt(x); }, 2);
+    check_accuracy<Cbrt>(
+        everywhere, [](W x) { return std::cbrt(x); }, 3);
+    check_accuracy<Reciprocal>(
+        everywhere, [](W x) { return 1 / x; }, 1);
+    check_accuracy<Tan>(
+        spread<T>(tiny, T(1e5), true), [](W x) { return std::tan(x); }, 4);
+    check_accuracy<Asin>(
+        up_to_1, [](W x) { return std::asin(x); }, 2);
+    check_accuracy<Acos>(
+        up_to_1, [](W x) { return std::acos(x); }, 2);
+    check_accuracy<Atan>(
+        everywhere, [](W x) { return std::atan(x); }, 3);
+    check_accuracy<Sinh>(
+        exponents, [](W x) { return std::sinh(x); }, 4);
+    check_accuracy<Cosh>(
+        exponents, [](W x) { return std::cosh(x); }, 4);
+    check_accuracy<Asinh>(
+        everywhere, [](W x) { return std::asinh(x); }, 4);
+    std::vector<T> from_1 = spread<T>(T(1), Limits::max(), false);
+    std::erase_if(from_1, [](T x) { return x < 1; });
+    check_accuracy<Acosh>(
+        from_1, [](W x) { return std::acosh(x); }, 4);
+    check_accuracy<Atanh>(
+        up_to_1, [](W x) { return std::atanh(x); }, 4);
+    check_accuracy<Erf>(
+        everywhere, [](W x) { return std::erf(x); }, 2);
+    check_accuracy<Erfc>(
+        spread<T>(tiny, T(sizeof(T) == sizeof(float) ? 10 : 27), true), [](W x) { return std::erfc(x); }, 5);
+    check_accuracy<Lgamma>(
+        positive, [](W x) { return std::lgamma(x); }, 5);
+    check_accuracy<LogSigmoid>(
+        exponents, [](W x) { return x < 0 ? x - std::log1p(std::exp(x)) : -std::log1p(std::exp(-x)); }, 4);
+    check_accuracy<Softplus>(
+        exponents, [](W x) { return x < 0 ? std::log1p(std::exp(x)) : x + std::log1p(std::exp(-x)); }, 4);
+    check_accuracy<Gelu>(
+        spread<T>(tiny, T(sizeof(T) == sizeof(float) ? 12 : 36), true),
+        [](W x) { return x * W(0.5) * std::erfc(-x * std::sqrt(W(0.5))); }, 4);
+    check_accuracy<Silu>(
+        spread<T>(tiny, -std::log(Limits::min()), true), [](W x) { return x / (1 + std::exp(-x)); }, 6);
+    for (const auto check : {0, 1, 2, 3}) {
+        const auto rounded = [check](W x) {
+            return check == 0   ? std::floor(x)
+                   : check == 1 ? std::ceil(x)
+                   : check == 2 ? std::trunc(x)
+                                : std::nearbyint(x);
+        };
+        const auto places = spread<T>(tiny, T(1e7), true);
+        check == 0   ? check_accuracy<Floor>(places, rounded, 0)
+        : check == 1 ? check_accuracy<Ceil>(places, rounded, 0)
+        : check == 2 ? check_accuracy<Trunc>(places, rounded, 0)
+                     : check_accuracy<Round>(places, rounded, 0);
+    }
     check_accuracy<Relu>(
         spread<T>(tiny, Limits::max(), true), [](W x) { return std::max(x, W(0)); }, 0);
     check_accuracy<Abs>(

@@ -72,7 +72,7 @@ void check_movement(const std::string& name, const std::vector<std::size_t>& sha
 
 const std::vector<std::size_t> line = {7};
 const std::vector<std::size_t> plane = {4, 6};
-const std::vector<std::size_t> cube = {3, 4, 5};
+const std::vector<std::size_t> block = {3, 4, 5};
 const std::vector<std::size_t> five = {2, 3, 2, 3, 2};
 
 }  // namespace
@@ -81,13 +81,13 @@ TEST_CASE("view takes integers as xt::view does") {
     XTAPE_CHECK_VIEW(line, 3);
     XTAPE_CHECK_VIEW(plane, 0);
     XTAPE_CHECK_VIEW(plane, 3, 5);
-    XTAPE_CHECK_VIEW(cube, 1);
-    XTAPE_CHECK_VIEW(cube, 2u, 3l);
-    XTAPE_CHECK_VIEW(cube, std::size_t{1}, short{2}, 4);
+    XTAPE_CHECK_VIEW(block, 1);
+    XTAPE_CHECK_VIEW(block, 2u, 3l);
+    XTAPE_CHECK_VIEW(block, std::size_t{1}, short{2}, 4);
     XTAPE_CHECK_VIEW(line, -1);
     XTAPE_CHECK_VIEW(line, -7);
-    XTAPE_CHECK_VIEW(cube, -1, -2);
-    XTAPE_CHECK_VIEW(cube, xt::all(), xt::all(), -5);
+    XTAPE_CHECK_VIEW(block, -1, -2);
+    XTAPE_CHECK_VIEW(block, xt::all(), xt::all(), -5);
 }
 
 TEST_CASE("view takes ranges as xt::view does") {
@@ -106,8 +106,8 @@ TEST_CASE("view takes ranges as xt::view does") {
     XTAPE_CHECK_VIEW(line, xt::range(-1, -5, -1));
     XTAPE_CHECK_STRIDED_VIEW(plane, xt::range(1, 3), xt::range(0, 6, 2));
     XTAPE_CHECK_STRIDED_VIEW(plane, xt::range(3, 0, -1), xt::range(5, 0, -2));
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::range(0, 2), 1, xt::range(4, 1, -1));
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::range(std::size_t{1}, std::size_t{3}));
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::range(0, 2), 1, xt::range(4, 1, -1));
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::range(std::size_t{1}, std::size_t{3}));
 }
 
 TEST_CASE("view takes placeholders as xt::view does") {
@@ -124,28 +124,28 @@ TEST_CASE("view takes placeholders as xt::view does") {
     XTAPE_CHECK_VIEW(line, xt::range(-2, _, -2));
     XTAPE_CHECK_VIEW(line, xt::range(_, 5, 2));
     XTAPE_CHECK_VIEW(line, xt::range(_, 2, -1));
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::range(_, 2), xt::range(_, _, -1), xt::range(1, _));
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::range(_, 2), xt::range(_, _, -1), xt::range(1, _));
 }
 
 TEST_CASE("view takes whole axes, new axes and an ellipsis as xt::view does") {
     XTAPE_CHECK_VIEW(line, xt::all());
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::all(), 2);
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::all(), xt::all(), 2);
-    XTAPE_CHECK_VIEW(cube, 1, xt::all(), xt::range(0, 2));
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::all(), 2);
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::all(), xt::all(), 2);
+    XTAPE_CHECK_VIEW(block, 1, xt::all(), xt::range(0, 2));
     XTAPE_CHECK_VIEW(line, xt::newaxis());
     XTAPE_CHECK_VIEW(line, xt::newaxis(), xt::all());
     XTAPE_CHECK_VIEW(line, xt::all(), xt::newaxis());
     XTAPE_CHECK_STRIDED_VIEW(plane, xt::all(), xt::newaxis(), xt::range(1, 3));
-    XTAPE_CHECK_STRIDED_VIEW(cube, 1, xt::newaxis(), xt::all(), 2);
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::newaxis(), 1, xt::newaxis(), xt::newaxis());
+    XTAPE_CHECK_STRIDED_VIEW(block, 1, xt::newaxis(), xt::all(), 2);
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::newaxis(), 1, xt::newaxis(), xt::newaxis());
     XTAPE_CHECK_STRIDED_VIEW(line, xt::newaxis(), 3, xt::newaxis());
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::ellipsis());
-    XTAPE_CHECK_STRIDED_VIEW(cube, xt::ellipsis(), 2);
-    XTAPE_CHECK_STRIDED_VIEW(cube, 1, xt::ellipsis());
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::ellipsis());
+    XTAPE_CHECK_STRIDED_VIEW(block, xt::ellipsis(), 2);
+    XTAPE_CHECK_STRIDED_VIEW(block, 1, xt::ellipsis());
     XTAPE_CHECK_STRIDED_VIEW(five, 1, xt::ellipsis(), 1);
     XTAPE_CHECK_STRIDED_VIEW(five, xt::range(0, 1), xt::ellipsis(), xt::range(_, _, -1), xt::newaxis(), 0);
-    XTAPE_CHECK_STRIDED_VIEW(cube, 1, 2, xt::ellipsis(), 3);
-    XTAPE_CHECK_STRIDED_VIEW(cube, 1, xt::ellipsis(), xt::newaxis(), 2, 3);
+    XTAPE_CHECK_STRIDED_VIEW(block, 1, 2, xt::ellipsis(), 3);
+    XTAPE_CHECK_STRIDED_VIEW(block, 1, xt::ellipsis(), xt::newaxis(), 2, 3);
 }
 
 TEST_CASE("bounds of a range that lie outside are cut, as Python cuts them") {
@@ -230,13 +230,13 @@ TEST_CASE("transpose by every permutation, tiles and their borders among them") 
 }
 
 TEST_CASE("transpose without a permutation reverses the axes, and negative axes count from the end") {
-    check_movement("3-d", cube, transposed(cube, {2, 1, 0}), [](const auto& x) { return transpose(x); });
+    check_movement("3-d", block, transposed(block, {2, 1, 0}), [](const auto& x) { return transpose(x); });
     check_movement("1-d", line, numbered(line), [](const auto& x) { return transpose(x); });
     check_movement("0-d", {}, Array(0.0), [](const auto& x) { return transpose(x); });
-    check_movement("negative", cube, transposed(cube, {2, 0, 1}), [](const auto& x) {
+    check_movement("negative", block, transposed(block, {2, 0, 1}), [](const auto& x) {
         return transpose(x, {-1, 0, -2});
     });
-    check_movement("xt::transpose", cube, Array(xt::transpose(numbered(cube), {1, 2, 0})), [](const auto& x) {
+    check_movement("xt::transpose", block, Array(xt::transpose(numbered(block), {1, 2, 0})), [](const auto& x) {
         return transpose(x, {1, 2, 0});
     });
 }
@@ -277,10 +277,10 @@ TEST_CASE("reshape, expand_dims and squeeze keep the elements in order") {
         expected.reshape(to);
         check_movement(name, from, expected, op);
     };
-    check("reshape", cube, {5, 12}, [](const auto& x) { return reshape(x, {5, 12}); });
-    check("reshape first", cube, {6, 10}, [](const auto& x) { return reshape(x, {-1, 10}); });
-    check("reshape middle", cube, {2, 15, 2}, [](const auto& x) { return reshape(x, {2, -1, 2}); });
-    check("reshape to one axis", cube, {60}, [](const auto& x) { return reshape(x, {-1}); });
+    check("reshape", block, {5, 12}, [](const auto& x) { return reshape(x, {5, 12}); });
+    check("reshape first", block, {6, 10}, [](const auto& x) { return reshape(x, {-1, 10}); });
+    check("reshape middle", block, {2, 15, 2}, [](const auto& x) { return reshape(x, {2, -1, 2}); });
+    check("reshape to one axis", block, {60}, [](const auto& x) { return reshape(x, {-1}); });
     check("reshape to 0-d", {1, 1}, {}, [](const auto& x) { return reshape(x, Axes{}); });
     check("reshape nothing", {0, 3}, {3, 0}, [](const auto& x) { return reshape(x, {3, 0}); });
     check("reshape nothing, -1", {0, 3}, {3, 0}, [](const auto& x) { return reshape(x, {3, -1}); });

@@ -115,7 +115,7 @@ void add_shared_subexpressions(Expressions& table) {
              const auto tail = view(x[0], xt::range(1, 6));
              return sum(100 * square(tail - square(head)) + square(1 - head));
          }},
-        {"softplus", [](const auto& x) { return log(1.0 + exp(x[0])); }},
+        {"softplus composed", [](const auto& x) { return log(1.0 + exp(x[0])); }},
         {"norm", [](const auto& x) { return sqrt(sum(square(x[0]), 1)); }},
         {"cosine similarity",
          [](const auto& x) { return sum(x[0] * x[1]) / sqrt(sum(square(x[0])) * sum(square(x[1]))); }},

@@ -37,6 +37,10 @@ using Expressions = std::map<std::string, Expression>;
 
 // Split by subject: one initialiser with every lambda would be slow to compile and to read.
 void add_elementwise(Expressions& table);
+void add_functions(Expressions& table);
+void add_indexing(Expressions& table);
+void add_linalg(Expressions& table);
+void add_nn(Expressions& table);
 void add_reductions_and_products(Expressions& table);
 void add_movement(Expressions& table);
 void add_compositions(Expressions& table);
@@ -44,6 +48,7 @@ void add_compositions(Expressions& table);
 inline Expressions expressions() {
     Expressions table;
     add_elementwise(table);
+    add_functions(table);
     add_reductions_and_products(table);
     add_movement(table);
     add_compositions(table);

@@ -43,7 +43,7 @@ void add_arithmetic(Expressions& table) {
     });
 }
 
-void add_functions(Expressions& table) {
+void add_first_functions(Expressions& table) {
     add_unary(table, "exp", [](const auto& x) { return exp(x); });
     add_unary(table, "log", [](const auto& x) { return log(x); });
     add_unary(table, "sqrt", [](const auto& x) { return sqrt(x); });
@@ -119,7 +119,7 @@ void add_choices(Expressions& table) {
 
 void add_elementwise(Expressions& table) {
     add_arithmetic(table);
-    add_functions(table);
+    add_first_functions(table);
     add_powers(table);
     add_choices(table);
 }

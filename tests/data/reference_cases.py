@@ -321,7 +321,7 @@ case('shared exponential', shared_exponential, normal(2, 3))
 case('tanh(x) x', lambda x: x.tanh() * x, normal(2, 3))
 case('elementwise chain', chain, normal(9))
 case('rosenbrock', lambda x: (100.0 * (x[1:] - x[:-1].square()).square() + (1.0 - x[:-1]).square()).sum(), normal(6))
-case('softplus', lambda x: (1.0 + x.exp()).log(), normal(2, 3))
+case('softplus composed', lambda x: (1.0 + x.exp()).log(), normal(2, 3))
 case('norm', lambda x: x.square().sum(1).sqrt(), normal(3, 4))
 case('cosine similarity', lambda a, b: (a * b).sum() / (a.square().sum() * b.square().sum()).sqrt(),
      normal(4), normal(4))

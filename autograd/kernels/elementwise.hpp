@@ -1,5 +1,9 @@
+#pragma once
+
+// The elementwise rules as loops. Two sources include it, one a type: they compile side by side.
+
 #include <xtape/autograd/kernels/kernels.hpp>
-#include <xtape/autograd/kernels/lane.hpp>
+#include <xtape/autograd/kernels/lane_functions.hpp>
 
 namespace xtape::XTAPE_ARCH {
 
@@ -15,6 +19,10 @@ Lane<T> strong2(Lane<T> a, Lane<T> b) {
 template <class T>
 Lane<T> non_negative(Lane<T> x) {
     return NonNegative::forward(x);
+}
+template <class T>
+Lane<T> sigmoid(Lane<T> x) {
+    return Sigmoid::forward(x);
 }
 
 namespace {
@@ -140,7 +148,5 @@ template <class T>
 kernels::ElementwiseKernels<T> elementwise_kernels() {
     return table_of<T>(UnaryRules{}, BinaryRules{});
 }
-template kernels::ElementwiseKernels<float> elementwise_kernels<float>();
-template kernels::ElementwiseKernels<double> elementwise_kernels<double>();
 
 }  // namespace xtape::XTAPE_ARCH

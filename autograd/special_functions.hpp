@@ -1,0 +1,19 @@
+#pragma once
+
+/// What the C library lacks, or has with global state. Scalar.
+namespace xtape::special {
+
+/// The normal distribution's Φ(x), exact in its left tail.
+[[nodiscard]] double normal_cdf(double x);
+
+/// log |Γ(x)|; +inf at 0 and the negative integers.
+[[nodiscard]] double lgamma(double x);
+
+/// ψ(x), the derivative of lgamma. -inf at +0 and +inf at -0, NaN at the negative integers. Its error grows near its
+/// negative roots, relative to a result near 0 there.
+[[nodiscard]] double digamma(double x);
+
+/// ψ's n-th derivative, n >= 0. At 0 and the negative integers +inf for odd n and NaN for even n.
+[[nodiscard]] double polygamma(int n, double x);
+
+}  // namespace xtape::special
