@@ -2,14 +2,18 @@
 
 #include <xtape/autograd/check_gradients.hpp>
 #include <xtape/autograd/creation.hpp>
+#include <xtape/autograd/einsum.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/format.hpp>
+#include <xtape/autograd/indexing.hpp>
+#include <xtape/autograd/linalg.hpp>
 #include <xtape/autograd/memory.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/products.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/reduction.hpp>
+#include <xtape/autograd/scan.hpp>
 #include <xtape/autograd/softmax.hpp>
 #include <xtape/autograd/tape.hpp>
 #include <xtape/autograd/tensor.hpp>

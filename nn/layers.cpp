@@ -4,32 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/products.hpp>
-#include <xtape/autograd/softmax.hpp>
+#include <xtape/autograd/random.hpp>
 #include <xtape/nn/init.hpp>
 
 namespace xtape::nn {
-namespace {
-
-template <class T>
-Tensor<T> copy_of(const Tensor<T>& parameter_or_empty) {
-    return parameter_or_empty ? parameter(Tensor<T>(parameter_or_empty.value())) : Tensor<T>();
-}
-
-template <class T>
-std::unique_ptr<Module<T>> activation_module(Activation activation) {
-    switch (activation) {
-    case Activation::identity: return std::make_unique<Identity<T>>();
-    case Activation::relu: return std::make_unique<ReLU<T>>();
-    case Activation::tanh: return std::make_unique<Tanh<T>>();
-    case Activation::sigmoid: return std::make_unique<Sigmoid<T>>();
-    }
-    throw ValueError("MLP: unknown activation");
-}
-
-}  // namespace
 
 template <class T>
 Linear<T>::Linear(std::size_t in_features, std::size_t out_features, LinearOptions options) {
@@ -53,35 +35,60 @@ Tensor<T> Linear<T>::forward(const Tensor<T>& x) {
 
 template <class T>
 std::unique_ptr<Module<T>> Linear<T>::clone() {
-    return this->in_same_mode(std::unique_ptr<Linear>(new Linear(copy_of(weight_), copy_of(bias_))));
-}
-
-template <class T>
-Tensor<T> activate(const Tensor<T>& x, Activation activation) {
-    switch (activation) {
-    case Activation::identity: return x;
-    case Activation::relu: return relu(x);
-    case Activation::tanh: return tanh(x);
-    case Activation::sigmoid: return sigmoid(x);
-    }
-    throw ValueError("activate: unknown activation");
-}
-
-template <class T>
-Tensor<T> Softmax<T>::forward(const Tensor<T>& x) {
-    return softmax(x, axis_);
+    return this->in_same_mode(std::unique_ptr<Linear>(new Linear(this->copied(weight_), this->copied(bias_))));
 }
 
 template <class T>
 Tensor<T> Flatten<T>::forward(const Tensor<T>& x) {
-    if (x.dimension() == 0) {
-        throw ShapeError("Flatten: a 0-dimensional tensor has no samples to keep apart");
+    const auto rank = static_cast<std::ptrdiff_t>(x.dimension());
+    const std::ptrdiff_t start = start_ < 0 ? start_ + rank : start_;
+    if (start < 0 || start > rank) {
+        throw ShapeError(fmt::format("Flatten: input {} has {} axes; there is none to start at {}",
+                                     to_string(x.shape()), rank, start_));
     }
-    std::size_t features = 1;
-    for (std::size_t axis = 1; axis < x.dimension(); ++axis) {
-        features *= x.shape()[axis];
+    Axes shape;
+    std::ptrdiff_t joined = 1;
+    for (std::size_t axis = 0; axis < x.dimension(); ++axis) {
+        const auto extent = static_cast<std::ptrdiff_t>(x.shape()[axis]);
+        if (static_cast<std::ptrdiff_t>(axis) < start) {
+            shape.push_back(extent);
+        } else {
+            joined *= extent;
+        }
     }
-    return reshape(x, Axes{x.shape()[0], features});
+    shape.push_back(joined);
+    return reshape(x, shape);
+}
+
+template <class T>
+Dropout<T>::Dropout(double p, DropoutOptions options) : p_(p), options_(options) {
+    if (!(p >= 0 && p <= 1)) {
+        throw ValueError(fmt::format("Dropout: p is {}; a probability lies in [0, 1]", p));
+    }
+}
+
+template <class T>
+Tensor<T> Dropout<T>::forward(const Tensor<T>& x) {
+    if (!this->is_training() || p_ == 0) {
+        return x;
+    }
+    random::Stream stream = options_.seed ? random::Stream(*options_.seed, random::stream_id("dropout"), masks_drawn_++)
+                                          : random::next_stream("dropout");
+    const Tensor<T> mask = Tensor<T>::uninitialized(x.shape());
+    const auto threshold = static_cast<std::uint64_t>(p_ * 0x1.0p32);  // dropped: 32 random bits below it
+    const T kept = p_ < 1 ? static_cast<T>(1 / (1 - p_)) : T(0);
+    T* scale = mask.fresh_data();
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+        scale[i] = stream.bits() < threshold ? T(0) : kept;
+    }
+    return x * mask;
+}
+
+template <class T>
+std::unique_ptr<Module<T>> Dropout<T>::clone() {
+    auto copy = std::make_unique<Dropout>(p_, options_);
+    copy->masks_drawn_ = masks_drawn_;
+    return this->in_same_mode(std::move(copy));
 }
 
 template <class T>
@@ -141,12 +148,11 @@ std::unique_ptr<Module<T>> MLP<T>::clone() {
     return this->in_same_mode(std::move(copy));
 }
 
-#define XTAPE_INSTANTIATE(T)                                   \
-    template class Linear<T>;                                  \
-    template Tensor<T> activate(const Tensor<T>&, Activation); \
-    template class Softmax<T>;                                 \
-    template class Flatten<T>;                                 \
-    template class Sequential<T>;                              \
+#define XTAPE_INSTANTIATE(T)      \
+    template class Linear<T>;     \
+    template class Flatten<T>;    \
+    template class Dropout<T>;    \
+    template class Sequential<T>; \
     template class MLP<T>;
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -2,10 +2,12 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include <xtape/nn/module.hpp>
+#include <xtape/nn/activations.hpp>
 
 namespace xtape::nn {
 
@@ -35,53 +37,44 @@ private:
     Tensor<T> bias_;
 };
 
-enum class Activation { identity, relu, tanh, sigmoid };
-
-/// The activation function by its name.
-template <class T>
-[[nodiscard]] Tensor<T> activate(const Tensor<T>& x, Activation activation);
-
-/// An activation as a module.
-template <class T, Activation activation>
-class ActivationModule : public Module<T> {
-public:
-    [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override { return activate(x, activation); }
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
-        return this->in_same_mode(std::make_unique<ActivationModule>());
-    }
-};
-
-template <class T = float>
-using Identity = ActivationModule<T, Activation::identity>;
-template <class T = float>
-using ReLU = ActivationModule<T, Activation::relu>;
-template <class T = float>
-using Tanh = ActivationModule<T, Activation::tanh>;
-template <class T = float>
-using Sigmoid = ActivationModule<T, Activation::sigmoid>;
-
-/// softmax along an axis.
-template <class T = float>
-class Softmax : public Module<T> {
-public:
-    explicit Softmax(std::ptrdiff_t axis = -1) : axis_(axis) {}
-    [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
-    [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
-        return this->in_same_mode(std::make_unique<Softmax>(axis_));
-    }
-
-private:
-    std::ptrdiff_t axis_;
-};
-
-/// (n, a, b, ...) to (n, a b ...).
+/// Joins the axes from `start` on, which counts from the end if negative: (n, a, b, ...) to (n, a b ...).
 template <class T = float>
 class Flatten : public Module<T> {
 public:
+    explicit Flatten(std::ptrdiff_t start = 1) : start_(start) {}
+    /// Throws ShapeError where there is no axis `start`; one past the last is made, with extent 1.
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
     [[nodiscard]] std::unique_ptr<Module<T>> clone() override {
-        return this->in_same_mode(std::make_unique<Flatten>());
+        return this->in_same_mode(std::make_unique<Flatten>(start_));
     }
+    [[nodiscard]] std::ptrdiff_t start() const noexcept { return start_; }
+
+private:
+    std::ptrdiff_t start_;
+};
+
+struct DropoutOptions {
+    std::optional<std::uint64_t> seed = {};  ///< of masks of this module's own; else they follow random::seed
+};
+
+/// In training, each element is 0 with probability p and x / (1 - p) else, so that the mean stays; in evaluation, x
+/// itself. Each forward draws the next mask: after `random::seed`, or with a seed of the module's own, they come again
+/// in the same order. Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent
+/// neural networks from overfitting", JMLR 2014.
+template <class T = float>
+class Dropout : public Module<T> {
+public:
+    /// Throws ValueError for p outside [0, 1].
+    explicit Dropout(double p = 0.5, DropoutOptions options = {});
+    [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
+    /// The clone goes on in the sequence of masks where this module is.
+    [[nodiscard]] std::unique_ptr<Module<T>> clone() override;
+    [[nodiscard]] double p() const noexcept { return p_; }
+
+private:
+    double p_;
+    DropoutOptions options_;
+    std::uint64_t masks_drawn_ = 0;
 };
 
 /// Modules applied one after the other, named by their places: "0", "1", ... It owns them.

@@ -1,7 +1,6 @@
 #include <xtape/nn/module.hpp>
 
 #include <algorithm>
-#include <functional>
 
 #include <fmt/format.h>
 
@@ -10,17 +9,54 @@
 namespace xtape::nn {
 namespace {
 
-template <class T>
-void visit_parameters(Module<T>& module, const std::string& path,
-                      const std::function<void(const std::string&, Tensor<T>&)>& visit) {
+// Calls visit(path, member) for every parameter and buffer that is not absent, those of children included.
+template <class T, class F>
+void visit_members(Module<T>& module, const std::string& path, const F& visit) {
     for (const Member<T>& member : module.members()) {
         const std::string name = path.empty() ? member.name : path + "." + member.name;
+        const Tensor<T>* tensor = member.tensor != nullptr ? member.tensor : member.values;
         if (member.module != nullptr) {
-            visit_parameters(*member.module, name, visit);
-        } else if (*member.tensor) {  // an optional one that is absent is an empty tensor
-            visit(name, *member.tensor);
+            visit_members(*member.module, name, visit);
+        } else if (member.count != nullptr || *tensor) {
+            visit(name, member);
         }
     }
+}
+
+// An entry of a state dict: a parameter or a buffer, each once.
+template <class T>
+struct Entry {
+    std::string name;
+    Tensor<T> tensor;
+    std::int64_t* count;
+
+    [[nodiscard]] Shape shape() const { return count != nullptr ? Shape() : tensor.shape(); }
+};
+
+template <class T>
+std::vector<Entry<T>> entries_of(Module<T>& module) {
+    std::vector<Entry<T>> entries;
+    for (auto& [name, tensor] : module.named_parameters()) {
+        entries.push_back({name, tensor, nullptr});
+    }
+    visit_members(module, "", [&](const std::string& name, const Member<T>& member) {
+        if (member.tensor != nullptr) {
+            return;
+        }
+        Entry<T> buffer{name, member.values != nullptr ? *member.values : Tensor<T>(), member.count};
+        const bool known = std::ranges::any_of(entries, [&](const Entry<T>& entry) {
+            return buffer.count != nullptr ? entry.count == buffer.count : entry.tensor.ref() == buffer.tensor.ref();
+        });
+        if (!known) {
+            entries.push_back(std::move(buffer));
+        }
+    });
+    return entries;
+}
+
+std::int64_t integer_of(const io::Array& array) {
+    return array.dtype() == io::DType::int64 ? array.as<std::int64_t>()()
+                                             : static_cast<std::int64_t>(array.cast<double>()());
 }
 
 }  // namespace
@@ -33,11 +69,14 @@ std::unique_ptr<Module<T>> Module<T>::clone() {
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> Module<T>::named_parameters() {
     std::vector<std::pair<std::string, Tensor<T>>> named;
-    visit_parameters<T>(*this, "", [&](const std::string& name, Tensor<T>& tensor) {
+    visit_members(*this, "", [&](const std::string& name, const Member<T>& member) {
+        if (member.tensor == nullptr) {
+            return;
+        }
         const bool known =
-            std::ranges::any_of(named, [&](const auto& entry) { return entry.second.ref() == tensor.ref(); });
+            std::ranges::any_of(named, [&](const auto& entry) { return entry.second.ref() == member.tensor->ref(); });
         if (!known) {
-            named.emplace_back(name, tensor);
+            named.emplace_back(name, *member.tensor);
         }
     });
     return named;
@@ -72,33 +111,42 @@ void Module<T>::zero_grad() {
 template <class T>
 StateDict Module<T>::state_dict() {
     StateDict state;
-    for (const auto& [name, tensor] : named_parameters()) {
-        state.emplace(name, io::Array(tensor.value()));
+    for (const auto& [name, tensor, count] : entries_of(*this)) {
+        state.emplace(name, count != nullptr ? io::Array(*count) : io::Array(tensor.value()));
     }
     return state;
 }
 
 template <class T>
 void Module<T>::load_state_dict(const StateDict& state, LoadOptions options) {
-    const auto named = named_parameters();
+    struct Load {
+        Entry<T> to;
+        Tensor<T> value;
+        std::int64_t count;
+    };
+    const std::vector<Entry<T>> entries = entries_of(*this);
     std::string problems;
-    std::vector<std::pair<Tensor<T>, Tensor<T>>> loads;
-    for (const auto& [name, tensor] : named) {
-        const auto it = state.find(name);
+    std::vector<Load> loads;
+    for (const Entry<T>& entry : entries) {
+        const auto it = state.find(entry.name);
         if (it == state.end()) {
-            problems += options.strict ? fmt::format("\n  missing: {} {}", name, to_string(tensor.shape())) : "";
+            problems += options.strict ? fmt::format("\n  missing: {} {}", entry.name, to_string(entry.shape())) : "";
             continue;
         }
-        if (Shape(it->second.shape()) != tensor.shape()) {
-            problems += fmt::format("\n  mis-shaped: {} is {} here and {} there", name, to_string(tensor.shape()),
-                                    to_string(Shape(it->second.shape())));
+        const io::Array& array = it->second;
+        if (Shape(array.shape()) != entry.shape()) {
+            problems += fmt::format("\n  mis-shaped: {} is {} here and {} there", entry.name, to_string(entry.shape()),
+                                    to_string(Shape(array.shape())));
             continue;
         }
-        loads.emplace_back(tensor, Tensor<T>(it->second.template cast<T>()));
+        if (entry.count != nullptr) {
+            loads.push_back({entry, Tensor<T>(), integer_of(array)});
+        } else {
+            loads.push_back({entry, Tensor<T>(array.template cast<T>()), 0});
+        }
     }
     for (const auto& [name, array] : state) {
-        const bool known = std::ranges::find(named, name, [](const auto& entry) { return entry.first; }) != named.end();
-        if (options.strict && !known) {
+        if (options.strict && std::ranges::find(entries, name, &Entry<T>::name) == entries.end()) {
             problems += fmt::format("\n  unexpected: {} {}", name, to_string(Shape(array.shape())));
         }
     }
@@ -109,9 +157,22 @@ void Module<T>::load_state_dict(const StateDict& state, LoadOptions options) {
                                          : "leave out those of another shape",
                                      problems));
     }
-    for (const auto& [tensor, value] : loads) {
-        tensor.assign(value);
+    for (const Load& load : loads) {
+        if (load.to.count != nullptr) {
+            *load.to.count = load.count;
+        } else {
+            load.to.tensor.assign(load.value);
+        }
     }
+}
+
+template <class T>
+Tensor<T> Module<T>::copied(const Tensor<T>& tensor) {
+    if (!tensor) {
+        return {};
+    }
+    const Tensor<T> copy(tensor.value());
+    return tensor.requires_grad() ? parameter(copy) : copy;
 }
 
 template class Module<float>;

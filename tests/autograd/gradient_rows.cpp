@@ -51,6 +51,8 @@ const std::vector<Row>& all_rows() {
         add_movement(table);
         add_softmax(table);
         add_losses(table);
+        add_indexing(table);
+        add_linalg(table);
         return table;
     }();
     return rows;

@@ -49,6 +49,9 @@ inline Expressions expressions() {
     Expressions table;
     add_elementwise(table);
     add_functions(table);
+    add_indexing(table);
+    add_linalg(table);
+    add_nn(table);
     add_reductions_and_products(table);
     add_movement(table);
     add_compositions(table);

@@ -15,6 +15,9 @@ import torch
 
 sys.dont_write_bytecode = True  # leave no __pycache__ among the data
 import reference_cases_functions  # noqa: E402, F401
+import reference_cases_indexing  # noqa: E402, F401
+import reference_cases_linalg  # noqa: E402, F401
+import reference_cases_nn  # noqa: E402, F401
 from reference_cases import CASES  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -52,12 +52,21 @@ double apply(nn::Activation activation, double x) {
     case nn::Activation::relu: return x > 0 ? x : 0;
     case nn::Activation::tanh: return std::tanh(x);
     case nn::Activation::sigmoid: return 1 / (1 + std::exp(-x));
+    case nn::Activation::gelu: return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+    case nn::Activation::silu: return x / (1 + std::exp(-x));
+    case nn::Activation::leaky_relu: return x > 0 ? x : 0.01 * x;
+    case nn::Activation::elu: return x > 0 ? x : std::expm1(x);
+    case nn::Activation::softplus: return std::log1p(std::exp(x));
+    case nn::Activation::log_sigmoid: return -std::log1p(std::exp(-x));
     }
     return std::nan("");
 }
 
-constexpr nn::Activation activations[] = {nn::Activation::identity, nn::Activation::relu, nn::Activation::tanh,
-                                          nn::Activation::sigmoid};
+constexpr nn::Activation activations[] = {
+    nn::Activation::identity,   nn::Activation::relu, nn::Activation::tanh,     nn::Activation::sigmoid,
+    nn::Activation::gelu,       nn::Activation::silu, nn::Activation::softplus, nn::Activation::log_sigmoid,
+    nn::Activation::leaky_relu, nn::Activation::elu,
+};
 
 }  // namespace
 
@@ -107,15 +116,29 @@ TEST_CASE_TEMPLATE("activations are what their names say, as functions and as mo
             expected.push_back(apply(activation, static_cast<double>(v)));
         }
         check_near(nn::activate(x, activation), expected);
+        const auto module = nn::activation_module<T>(activation);
+        CHECK(elements((*module)(x)) == elements(nn::activate(x, activation)));
+        module->eval();
+        CHECK_FALSE(module->clone()->is_training());
+        CHECK(elements((*module->clone())(x)) == elements(nn::activate(x, activation)));
     }
     CHECK(elements(nn::Identity<T>()(x)) == elements(x));
     CHECK(elements(nn::ReLU<T>()(x)) == elements(relu(x)));
     CHECK(elements(nn::Tanh<T>()(x)) == elements(tanh(x)));
     CHECK(elements(nn::Sigmoid<T>()(x)) == elements(sigmoid(x)));
+    CHECK(elements(nn::GELU<T>()(x)) == elements(gelu(x)));
+    CHECK(elements(nn::SiLU<T>()(x)) == elements(silu(x)));
+    CHECK(elements(nn::Softplus<T>()(x)) == elements(softplus(x)));
+    CHECK(elements(nn::LogSigmoid<T>()(x)) == elements(log_sigmoid(x)));
+    CHECK(elements(nn::LeakyReLU<T>(0.3)(x)) == elements(leaky_relu(x, 0.3)));
+    CHECK(elements(nn::ELU<T>(2.0)(x)) == elements(elu(x, 2.0)));
+    CHECK(elements((*nn::LeakyReLU<T>(0.3).clone())(x)) == elements(leaky_relu(x, 0.3)));
+    CHECK(elements((*nn::ELU<T>(2.0).clone())(x)) == elements(elu(x, 2.0)));
     CHECK(elements(nn::Softmax<T>()(x)) == elements(softmax(x, -1)));
     const auto rows = reshape(x, {5, 1});
     CHECK(elements(nn::Softmax<T>(0)(rows)) == elements(softmax(rows, 0)));
     CHECK_THROWS_AS((void)nn::activate(x, static_cast<nn::Activation>(99)), ValueError);
+    CHECK_THROWS_AS((void)nn::activation_module<T>(static_cast<nn::Activation>(99)), ValueError);
 }
 
 TEST_CASE("Flatten keeps the samples and joins the rest") {
@@ -127,7 +150,20 @@ TEST_CASE("Flatten keeps the samples and joins the rest") {
     CHECK(flatten(zeros<double>({0, 3, 4})).shape() == Shape{0, 12});
     CHECK(flatten(zeros<double>({3, 0})).shape() == Shape{3, 0});
     CHECK(message<ShapeError>([&] { (void)flatten(Tensor<double>(1.0)); }) ==
-          "Flatten: a 0-dimensional tensor has no samples to keep apart");
+          "Flatten: input () has 0 axes; there is none to start at 1");
+}
+
+TEST_CASE("Flatten joins the axes from any one on, and its clone likewise") {
+    const auto x = reshape(arange<double>(24.0), {2, 3, 4});
+    CHECK(nn::Flatten<double>(0)(x).shape() == Shape{24});
+    CHECK(nn::Flatten<double>(2)(x).shape() == Shape{2, 3, 4});
+    CHECK(nn::Flatten<double>(3)(x).shape() == Shape{2, 3, 4, 1});
+    CHECK(nn::Flatten<double>(-2)(x).shape() == Shape{2, 12});
+    CHECK(nn::Flatten<double>(0)(Tensor<double>(1.0)).shape() == Shape{1});
+    CHECK((*nn::Flatten<double>(0).clone())(x).shape() == Shape{24});
+    CHECK(message<ShapeError>([&] { (void)nn::Flatten<double>(4)(x); }) ==
+          "Flatten: input (2, 3, 4) has 3 axes; there is none to start at 4");
+    CHECK_THROWS_AS((void)nn::Flatten<double>(-4)(x), ShapeError);
 }
 
 TEST_CASE("an MLP applies its activation after every layer but the last") {

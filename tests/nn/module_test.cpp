@@ -58,6 +58,26 @@ private:
     nn::ReLU<double> relu_;
 };
 
+/// A module with buffers, one absent, and two names for the same child.
+class Counting : public nn::Module<double> {
+public:
+    Tensor<double> forward(const Tensor<double>& x) override { return child_(x) + running_; }
+    std::vector<nn::Member<double>> members() override {
+        return {{"first", child_},
+                {"second", child_},
+                nn::Member<double>::buffer("running", running_),
+                nn::Member<double>::buffer("absent", absent_),
+                nn::Member<double>::buffer("count", count_)};
+    }
+
+    Tensor<double> running_ = ones<double>({2});
+    Tensor<double> absent_;
+    std::int64_t count_ = 3;
+
+private:
+    nn::BatchNorm1d<double> child_{2};
+};
+
 nn::Sequential<double> nested() {
     return nn::Sequential<double>(nn::Linear<double>(2, 3), nn::Tanh<double>(),
                                   nn::MLP<double>({3, 4, 2}, nn::Activation::sigmoid),
@@ -96,6 +116,28 @@ TEST_CASE("a parameter that a module shares is listed once, an absent one not at
     sum(tied(x)).backward();
     CHECK(elements(tied.parameters()[0].grad()) == Values(4, 6.0));  // both places: 3 (x Wᵀ + x W)
     CHECK(tied.state_dict().size() == 2);
+}
+
+TEST_CASE("a module's own buffers are saved and loaded, each once, but are no parameters") {
+    Counting module;
+    CHECK(names_of(module) == Names{"first.weight", "first.bias"});
+    auto state = module.state_dict();
+    Names names;
+    for (const auto& [name, array] : state) {
+        names.push_back(name);
+    }
+    CHECK(names == Names{"count", "first.bias", "first.num_batches_tracked", "first.running_mean", "first.running_var",
+                         "first.weight", "running"});
+    state.insert_or_assign("count", std::int64_t{1} << 60);
+    state.insert_or_assign("running", xt::xarray<float>{5.0F, 6.0F});
+    const auto handle = module.running_;
+    module.load_state_dict(state);
+    CHECK(module.count_ == std::int64_t{1} << 60);
+    CHECK(elements(module.running_) == Values{5, 6});
+    CHECK(module.running_.ref() == handle.ref());
+    state.erase("count");
+    CHECK(message<ValueError>([&] { module.load_state_dict(state); }).find("\n  missing: count ()") !=
+          std::string::npos);
 }
 
 TEST_CASE("train and eval reach every child") {
