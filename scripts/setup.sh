@@ -8,7 +8,7 @@ packages=(
     libxsimd-dev                                # SIMD kernels
     libopenblas-pthread-dev libopenblas-dev     # matrix products; LAPACK included
     libfmt-dev libcsv-dev libzip-dev            # messages, CSV, npz
-    doctest-dev nlohmann-json3-dev              # tests
+    doctest-dev librapidcheck-dev nlohmann-json3-dev  # tests
     libcli11-dev gnuplot-nox                    # examples: their options, their pictures
     libbenchmark-dev                            # benchmarks
 )
