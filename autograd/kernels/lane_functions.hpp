@@ -75,12 +75,22 @@ XTAPE_XSIMD(atan, atan)
 XTAPE_XSIMD(tanh, tanh)
 XTAPE_XSIMD(asinh, asinh)
 XTAPE_XSIMD(atanh, atanh)
-XTAPE_XSIMD(floor, floor)
-XTAPE_XSIMD(ceil, ceil)
-XTAPE_XSIMD(trunc, trunc)
-XTAPE_XSIMD(round, nearbyint)  // halves to even
 
 #undef XTAPE_XSIMD
+
+// Rounding keeps the sign, a zero's too, which xsimd 8.1's forgets without SSE4.1.
+#define XTAPE_ROUNDING(name, function)                              \
+    template <class T>                                              \
+    Lane<T> name(Lane<T> x) {                                       \
+        return Lane<T>(xsimd::copysign(xsimd::function(x.v), x.v)); \
+    }
+
+XTAPE_ROUNDING(floor, floor)
+XTAPE_ROUNDING(ceil, ceil)
+XTAPE_ROUNDING(trunc, trunc)
+XTAPE_ROUNDING(round, nearbyint)  // halves to even
+
+#undef XTAPE_ROUNDING
 
 // Where exponentials come near the ends of T's range.
 template <class T>
