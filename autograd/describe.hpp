@@ -10,4 +10,7 @@ namespace xtape {
 [[nodiscard]] std::string to_string(const Shape& shape);
 [[nodiscard]] std::string to_string(const Axes& axes);
 
+/// The indices (i, j, ...) of an element counted row-major.
+[[nodiscard]] Shape place_of(std::size_t element, const Shape& shape);
+
 }  // namespace xtape

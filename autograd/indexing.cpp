@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <numeric>
 #include <string>
 
 #include <fmt/format.h>
@@ -336,9 +335,7 @@ Tensor<T> detail::flip(const Tensor<T>& x, const Axes& axes) {
 
 template <class T>
 Tensor<T> detail::flip_all(const Tensor<T>& x) {
-    Axes all = Axes::filled(x.dimension(), 0);
-    std::iota(all.begin(), all.end(), std::ptrdiff_t{0});
-    return flip(x, all);
+    return flip(x, Axes(all_axes(x.shape())));
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <xtape/autograd/creation.hpp>
+#include <xtape/autograd/einsum.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/lapack.hpp>
 #include <xtape/autograd/linalg_stacks.hpp>
@@ -60,11 +61,6 @@ Tensor<T> minors(const Tensor<T>& a) {
     return moved(a, 1, 1) * moved(a, 2, 2) - moved(a, 1, 2) * moved(a, 2, 1);
 }
 
-template <class T>
-Tensor<T> trace_of(const Tensor<T>& a) {
-    return sum(a * eye<T>(a.shape().back()));
-}
-
 // M₁ = I, Mₖ₊₁ = A Mₖ - tr(A Mₖ)/k I; then det(A) is tr(A Mₙ)/n and the adjugate is Mₙ, but for the sign (-1)ⁿ⁻¹.
 template <class T>
 Expansion<T> faddeev_leverrier(const Tensor<T>& a) {
@@ -73,10 +69,10 @@ Expansion<T> faddeev_leverrier(const Tensor<T>& a) {
     Tensor<T> m = one;
     for (std::size_t k = 1; k < n; ++k) {
         const Tensor<T> product = matmul(a, m);
-        m = product - trace_of(product) / static_cast<double>(k) * one;
+        m = product - trace(product) / static_cast<double>(k) * one;
     }
     const double sign = n % 2 == 1 ? 1.0 : -1.0;
-    return {trace_of(matmul(a, m)) * (sign / static_cast<double>(n)), transpose(m) * sign};
+    return {trace(matmul(a, m)) * (sign / static_cast<double>(n)), transpose(m) * sign};
 }
 
 template <class T>

@@ -1,36 +1,14 @@
 #include <xtape/autograd/linalg.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include <xtape/autograd/axes.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/linalg_stacks.hpp>
-#include <xtape/autograd/recording.hpp>
 
 namespace xtape::linalg {
 namespace {
-
-// A constant of x's shape with the elements f(x) has there.
-template <class T, class F>
-Tensor<T> constant_of(const Tensor<T>& x, F f) {
-    const Tensor<T> y = Tensor<T>::uninitialized(x.shape());
-    std::transform(x.data(), x.data() + x.size(), raw(y), f);
-    return y;
-}
-
-// The root of the sum of squares along axes, kept. The squares are taken of x over its largest magnitude, so that none
-// overflows; where all is 0 the root is taken of 1 instead, and its derivatives of any order are 0.
-template <class T>
-Tensor<T> root_of_squares(const Tensor<T>& x, const Axes& axes) {
-    const Tensor<T> largest = amax(abs(x.detach()), axes, keep_dims);
-    const auto usable = [](T size) { return size > T(0) && std::isfinite(size); };
-    const Tensor<T> scale = constant_of(largest, [=](T size) { return usable(size) ? size : T(1); });
-    const Tensor<T> is_zero = constant_of(largest, [](T size) { return size == T(0) ? T(1) : T(0); });
-    const Tensor<T> squares = sum(square(x / scale), axes, keep_dims);
-    return sqrt(squares + is_zero) * (scale - is_zero);
-}
 
 // Singular values, of which those of roundoff count as 0: rank-deficient matrices have a kink there.
 template <class T>
@@ -67,7 +45,7 @@ Tensor<T> vector_norm(const Tensor<T>& x, Norm order, std::ptrdiff_t axis) {
     case Norm::one: return sum(abs(x), {axis}, keep_dims);
     case Norm::inf: return amax(abs(x), {axis}, keep_dims);
     case Norm::two:
-    case Norm::fro: return root_of_squares(x, {axis});
+    case Norm::fro: return norm_l2(x, {axis}, keep_dims);
     case Norm::nuc: break;
     }
     throw ValueError("norm: Norm::nuc is a norm of matrices; give two axes, or take Norm::one of a vector");
@@ -76,7 +54,7 @@ Tensor<T> vector_norm(const Tensor<T>& x, Norm order, std::ptrdiff_t axis) {
 template <class T>
 Tensor<T> matrix_norm(const Tensor<T>& x, Norm order, std::ptrdiff_t rows, std::ptrdiff_t columns, const Shape& kept) {
     if (order == Norm::fro) {
-        return root_of_squares(x, {rows, columns});
+        return norm_l2(x, {rows, columns}, keep_dims);
     }
     if (order == Norm::one || order == Norm::inf) {
         const Axes inner = order == Norm::one ? rows : columns;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/axes.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/products.hpp>
@@ -38,15 +39,7 @@ struct Stack {
 
 /// "the matrix", or "matrix (1, 0)" of a stack.
 [[nodiscard]] inline std::string which_matrix(const Shape& batch, std::size_t index) {
-    if (batch.empty()) {
-        return "the matrix";
-    }
-    Shape at = batch;
-    for (std::size_t axis = batch.size(); axis-- > 0;) {
-        at[axis] = index % batch[axis];
-        index /= batch[axis];
-    }
-    return "matrix " + to_string(at);
+    return batch.empty() ? "the matrix" : "matrix " + to_string(place_of(index, batch));
 }
 
 /// batch followed by the extents of one result.
@@ -73,10 +66,7 @@ template <class T, class F>
 /// Every matrix of a stack transposed.
 template <class T>
 [[nodiscard]] Tensor<T> transposed(const Tensor<T>& a) {
-    Axes axes = Axes::filled(a.dimension(), 0);
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-        axes[i] = static_cast<std::ptrdiff_t>(i);
-    }
+    Axes axes(all_axes(a.shape()));
     std::swap(axes[axes.size() - 2], axes[axes.size() - 1]);
     return transpose(a, axes);
 }

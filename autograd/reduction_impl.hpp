@@ -31,14 +31,6 @@ struct Reduction {
     [[nodiscard]] bool is_reduced(std::size_t axis) const { return std::ranges::find(axes, axis) != axes.end(); }
 };
 
-inline Shape all_axes(const Shape& shape) {
-    Shape axes;
-    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-        axes.push_back(axis);
-    }
-    return axes;
-}
-
 // The reduced axes moved to the end and joined: each result's elements are then a row.
 template <class T>
 Tensor<T> as_rows(const Tensor<T>& x, const Reduction& reduction) {

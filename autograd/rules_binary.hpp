@@ -306,38 +306,33 @@ struct Elu {
     using Right = Fixed;
 };
 
-// x, but no less than a bound: at the bound the gradient still passes. `clip_above` is the same from the other side.
-struct ClipBelow {
+// x, but not beyond a bound; at the bound the gradient still passes.
+template <bool from_below>
+struct Clip {
     static constexpr const char* name = "clip";
     template <class V>
+    static auto is_beyond(const V& x, const V& bound) {
+        if constexpr (from_below) {
+            return is_less(x, bound);
+        } else {
+            return is_greater(x, bound);
+        }
+    }
+    template <class V>
     static V forward(const V& x, const V& bound) {
-        return select(is_less(x, bound), bound, x);
+        return select(is_beyond(x, bound), bound, x);
     }
     struct Left {
         static constexpr unsigned needs = needs::a | needs::b;
         template <class V>
         static V pullback(const V& g, const V& x, const V& bound, const V&) {
-            return select(is_less(x, bound), 0.0, strong(g, select(is_nan(x), x, 1.0)));
+            return select(is_beyond(x, bound), 0.0, strong(g, select(is_nan(x), x, 1.0)));
         }
     };
     using Right = Fixed;
 };
-
-struct ClipAbove {
-    static constexpr const char* name = "clip";
-    template <class V>
-    static V forward(const V& x, const V& bound) {
-        return select(is_greater(x, bound), bound, x);
-    }
-    struct Left {
-        static constexpr unsigned needs = needs::a | needs::b;
-        template <class V>
-        static V pullback(const V& g, const V& x, const V& bound, const V&) {
-            return select(is_greater(x, bound), 0.0, strong(g, select(is_nan(x), x, 1.0)));
-        }
-    };
-    using Right = Fixed;
-};
+using ClipBelow = Clip<true>;
+using ClipAbove = Clip<false>;
 
 // The strong product as an op of its own, so that it can be differentiated: by g it is strong(h, d), also where g is 0
 // (the Hessian at a perfect fit); by d it is 0 where either factor is.

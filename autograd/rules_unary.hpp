@@ -58,9 +58,12 @@ XTAPE_SMOOTH(Sigmoid, "sigmoid", needs::y, 1.0 / (1.0 + exp(-x)), y*(1.0 - y))
 XTAPE_SMOOTH(LogSigmoid, "log_sigmoid", needs::x, select(is_less(x, 0.0), x, 0.0) - log1p(exp(-abs(x))), sigmoid(-x))
 XTAPE_SMOOTH(Softplus, "softplus", needs::x, select(is_greater(x, 0.0), x, 0.0) + log1p(exp(-abs(x))), sigmoid(x))
 // x Φ(x) with the normal distribution's Φ and density; where those are 0 they win over an infinite x.
-XTAPE_SMOOTH(NormalCdf, "normal_cdf", needs::x, normal_cdf(x), 0.3989422804014327 * exp(-0.5 * (x * x)))
-XTAPE_SMOOTH(Gelu, "gelu", needs::x, strong(normal_cdf(x), x),
-             normal_cdf(x) + strong(0.3989422804014327 * exp(-0.5 * (x * x)), x))
+template <class V>
+V normal_density(const V& x) {
+    return 0.3989422804014327 * exp(-0.5 * (x * x));
+}
+XTAPE_SMOOTH(NormalCdf, "normal_cdf", needs::x, normal_cdf(x), normal_density(x))
+XTAPE_SMOOTH(Gelu, "gelu", needs::x, strong(normal_cdf(x), x), normal_cdf(x) + strong(normal_density(x), x))
 XTAPE_SMOOTH(Silu, "silu", needs::x, strong(sigmoid(x), x), sigmoid(x) + strong(sigmoid(x) * sigmoid(-x), x))
 
 #undef XTAPE_SMOOTH

@@ -20,6 +20,15 @@ std::string in_parentheses(const SmallVector<U>& values) {
 std::string to_string(const Shape& shape) { return in_parentheses(shape); }
 std::string to_string(const Axes& axes) { return in_parentheses(axes); }
 
+Shape place_of(std::size_t element, const Shape& shape) {
+    Shape place = shape;
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+        place[axis] = element % shape[axis];
+        element /= shape[axis];
+    }
+    return place;
+}
+
 void detail::throw_too_large(const Shape& shape) {
     throw ValueError(fmt::format("shape {} has more elements than memory has addresses", to_string(shape)));
 }
@@ -45,6 +54,14 @@ Shape normalize_axes(const char* op, const Axes& axes, const Shape& shape) {
     }
     std::ranges::sort(normalized);
     return normalized;
+}
+
+Shape all_axes(const Shape& shape) {
+    Shape axes;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+        axes.push_back(axis);
+    }
+    return axes;
 }
 
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {

@@ -93,10 +93,7 @@ struct LogsumexpRule {
 template <class T, class F>
 Tensor<T> along_last_axis(const char* op, const Tensor<T>& x, std::ptrdiff_t axis, F f) {
     const std::size_t along = normalize_axis(op, axis, x.shape());
-    Axes swapped;
-    for (std::size_t i = 0; i < x.dimension(); ++i) {
-        swapped.push_back(static_cast<std::ptrdiff_t>(i));
-    }
+    Axes swapped(all_axes(x.shape()));
     std::swap(swapped[along], swapped[x.dimension() - 1]);
     return transpose(f(transpose(x, swapped)), swapped);
 }

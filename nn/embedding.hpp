@@ -51,13 +51,4 @@ private:
     Tensor<T> weight_;
 };
 
-namespace detail {
-/// The rows of x (rows, columns) that indices of shape (...) name, as (..., columns); and its adjoint, which adds the
-/// rows of g into zeros (rows, columns). Indices must lie in [0, rows).
-template <class T>
-[[nodiscard]] Tensor<T> gather_rows(const Tensor<T>& x, const Labels& indices);
-template <class T>
-[[nodiscard]] Tensor<T> scatter_rows(const Tensor<T>& g, const Labels& indices, std::size_t rows);
-}  // namespace detail
-
 }  // namespace xtape::nn

@@ -9,10 +9,10 @@
 #include <xtape/autograd/creation.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/elementwise.hpp>
+#include <xtape/autograd/indexing.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/reduction.hpp>
-#include <xtape/nn/embedding.hpp>
 
 namespace xtape::nn {
 namespace {
@@ -292,13 +292,13 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Labels& labels, con
     }
     const Tensor<T> weight = options.weight ? class_weight<T>("nll_loss", options.weight, shape[1]) : Tensor<T>();
     const LabelledSamples<T> samples(labels, options.ignore_index, weight);
-    const Labels places = copied(samples.labels());  // among all elements
+    Indices places = Indices::uninitialized(labels.shape());  // among all elements
     for (std::size_t i = 0; i < shape[0]; ++i) {
-        check_label("nll_loss", places.data()[i], i, shape[1]);
-        places.data()[i] += static_cast<std::int64_t>(i * shape[1]);
+        const std::int64_t label = samples.labels().data()[i];
+        check_label("nll_loss", label, i, shape[1]);
+        places.data()[i] = static_cast<std::ptrdiff_t>(i * shape[1]) + static_cast<std::ptrdiff_t>(label);
     }
-    const Tensor<T> column = reshape(log_probabilities, Axes{log_probabilities.size(), std::size_t{1}});
-    const Tensor<T> losses = -reshape(detail::gather_rows(column, places), Axes(labels.shape()));
+    const Tensor<T> losses = -take(log_probabilities, places);
     return samples.reduce(weight ? losses * samples.sample_weight() : losses, options.reduction);
 }
 

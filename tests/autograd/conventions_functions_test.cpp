@@ -7,12 +7,6 @@ using namespace conventions;
 
 namespace {
 
-#define XTAPE_F(expression)    \
-    [](const auto& in) {       \
-        const auto& x = in[0]; \
-        return expression;     \
-    }
-
 /// f's gradient by its input, as the plain replay and as the recorded one computes it; equal to `expected`.
 template <typename F>
 void check_gradient(const std::string& what, F f, const xt::xarray<double>& at, const xt::xarray<double>& expected) {

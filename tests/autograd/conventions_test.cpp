@@ -7,12 +7,6 @@ using namespace conventions;
 
 namespace {
 
-#define XTAPE_F(expression)    \
-    [](const auto& in) {       \
-        const auto& x = in[0]; \
-        return expression;     \
-    }
-
 /// An op of two operands at a delicate point.
 struct Pair {
     std::string name;

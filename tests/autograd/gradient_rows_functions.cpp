@@ -16,12 +16,6 @@ struct Function {
     double in_float = 1e-5;
 };
 
-#define XTAPE_F(expression)                                   \
-    [](const auto& in) {                                      \
-        const auto& x = in[0]; /* NOLINT(*-init-variables) */ \
-        return expression;                                    \
-    }
-
 const Function functions[] = {
     {"exp2", XTAPE_F(exp2(x))},
     {"expm1", XTAPE_F(expm1(x))},

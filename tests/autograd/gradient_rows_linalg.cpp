@@ -1,9 +1,9 @@
 #include "gradient_rows.hpp"
 
-#include <algorithm>
-
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/linalg.hpp>
+
+#include "linalg_matrices.hpp"
 
 namespace gradients {
 
@@ -11,27 +11,14 @@ using namespace xtape;
 
 namespace {
 
+using linalg_matrices::positive_definite;
+using linalg_matrices::spread;
+
 // Well-conditioned matrices from any.
 template <typename T>
 Tensor<T> dominant(const Tensor<T>& x) {
     return x + 5.0 * eye<T>(x.shape().back());
 }
-template <typename T>
-Tensor<T> positive_definite(const Tensor<T>& x) {
-    return matmul_transposed(x, false, x, true) + 2.0 * eye<T>(x.shape()[x.dimension() - 2]);
-}
-// Apart from each other in the last axis: spectra without equal values.
-template <typename T>
-Tensor<T> spread(const Tensor<T>& x) {
-    const std::size_t rows = x.shape()[x.dimension() - 2];
-    const std::size_t columns = x.shape().back();
-    Tensor<T> steps = zeros<T>({rows, columns});
-    for (std::size_t i = 0; i < std::min(rows, columns); ++i) {
-        steps.fresh_data()[i * columns + i] = static_cast<T>(4 * i + 4);
-    }
-    return 0.5 * x + steps;
-}
-
 // A row whose derivatives are no polynomials: float loses some digits to the condition numbers.
 Row row(std::string name, Expression f, std::vector<Input> inputs) {
     Row made{"linalg " + std::move(name), std::move(f), std::move(inputs)};

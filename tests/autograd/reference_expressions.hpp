@@ -9,6 +9,13 @@
 #include <xtape/autograd.hpp>
 #include <xtape/nn.hpp>
 
+/// A function of the first input, spelled as an expression of x.
+#define XTAPE_F(expression)    \
+    [](const auto& in) {       \
+        const auto& x = in[0]; \
+        return expression;     \
+    }
+
 /// The expressions of tests/data/reference_cases.py as xtape spells them, each under the same name.
 namespace reference {
 

@@ -4,12 +4,6 @@ namespace reference {
 
 using namespace xtape;
 
-#define XTAPE_F(expression)    \
-    [](const auto& in) {       \
-        const auto& x = in[0]; \
-        return expression;     \
-    }
-
 namespace {
 
 void add_one_input(Expressions& table) {

@@ -1,7 +1,6 @@
-#include <algorithm>
-
 #include <xtape/autograd/linalg.hpp>
 
+#include "linalg_matrices.hpp"
 #include "reference_expressions.hpp"
 
 namespace reference {
@@ -11,25 +10,12 @@ using linalg::Norm;
 
 namespace {
 
+using linalg_matrices::positive_definite;
+using linalg_matrices::spread;
+
 template <typename T>
 Tensor<T> dominant(const Tensor<T>& x) {
     return x + 6.0 * eye<T>(x.shape().back());
-}
-
-template <typename T>
-Tensor<T> definite(const Tensor<T>& x) {
-    return matmul_transposed(x, false, x, true) + 2.0 * eye<T>(x.shape()[x.dimension() - 2]);
-}
-
-template <typename T>
-Tensor<T> spread(const Tensor<T>& x) {
-    const std::size_t rows = x.shape()[x.dimension() - 2];
-    const std::size_t columns = x.shape().back();
-    Tensor<T> steps = zeros<T>({rows, columns});
-    for (std::size_t i = 0; i < std::min(rows, columns); ++i) {
-        steps.fresh_data()[i * columns + i] = static_cast<T>(4 * (i + 1));
-    }
-    return 0.5 * x + steps;
 }
 
 template <typename T>
@@ -67,7 +53,8 @@ void add_systems(Expressions& table) {
     add(table, "pinv", {"(4,2)", "(2,4)", "(2,3,2)"}, [](const auto& x) { return linalg::pinv(spread(x[0])); });
     table.insert({
         {"solve with itself", [](const auto& x) { return linalg::solve(dominant(x[0]), x[0]); }},
-        {"solve quadratic form", [](const auto& x) { return matmul(x[1], linalg::solve(definite(x[0]), x[1])); }},
+        {"solve quadratic form",
+         [](const auto& x) { return matmul(x[1], linalg::solve(positive_definite(x[0]), x[1])); }},
         {"solve_triangular (2,3,3) (2,3,1)",
          [](const auto& x) { return linalg::solve_triangular(dominant(x[0]), x[1]); }},
         {"inv", inverse},
@@ -93,11 +80,11 @@ void add_determinants(Expressions& table) {
 
 void add_factorizations(Expressions& table) {
     table.insert({
-        {"cholesky", [](const auto& x) { return linalg::cholesky(definite(x[0])); }},
-        {"cholesky (2,3,3)", [](const auto& x) { return linalg::cholesky(definite(x[0])); }},
+        {"cholesky", [](const auto& x) { return linalg::cholesky(positive_definite(x[0])); }},
+        {"cholesky (2,3,3)", [](const auto& x) { return linalg::cholesky(positive_definite(x[0])); }},
         {"cholesky of what is not symmetric", [](const auto& x) { return linalg::cholesky(dominant(x[0])); }},
         {"cholesky log determinant",
-         [](const auto& x) { return 2.0 * log_of_diagonal(linalg::cholesky(definite(x[0]))); }},
+         [](const auto& x) { return 2.0 * log_of_diagonal(linalg::cholesky(positive_definite(x[0]))); }},
     });
     add(table, "qr Q", {"(3,3)", "(5,2)", "(2,3,2)"},
         [](const auto& x) { return square(linalg::qr(spread(x[0])).first); });
@@ -154,7 +141,7 @@ void add_models(Expressions& table) {
     table.insert({
         {"gaussian log density",
          [](const auto& x) {
-             const auto covariance = definite(x[0]);
+             const auto covariance = positive_definite(x[0]);
              return -0.5 * matmul(x[1], linalg::solve(covariance, x[1])) -
                     log_of_diagonal(linalg::cholesky(covariance));
          }},

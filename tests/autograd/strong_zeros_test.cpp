@@ -10,12 +10,6 @@ using namespace conventions;
 
 namespace {
 
-#define XTAPE_F(expression)    \
-    [](const auto& in) {       \
-        const auto& x = in[0]; \
-        return expression;     \
-    }
-
 struct Poisoned {
     std::string name;
     Expression f;
