@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/broadcast.hpp>
+#include <xtape/autograd/creation.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
@@ -16,6 +18,7 @@ namespace {
 // The tensor reading of a derivative: it records itself.
 template <class Form, class T, class... Values>
 Tensor<T> recorded_pull(const Tensor<T>& g, const Values&... values) {
+    [[maybe_unused]] const mutation::FormRule<Form> rule;
     if constexpr (requires { Form::passes; }) {
         return g;
     } else if constexpr (requires { Form::pullback(g, values...); }) {
@@ -52,6 +55,11 @@ struct UnaryRule {
 
 template <class Rule, class T>
 Tensor<T> unary(const Tensor<T>& x) {
+#if XTAPE_MUTATIONS
+    if (std::is_same_v<Rule, Negate> && mutation::way_to_break(mutation::Part::negation) != 0) {
+        return x;
+    }
+#endif
     const Tensor<T> y = Tensor<T>::uninitialized(x.shape());
     kernels::unary<Rule, T>().forward(x.data(), raw(y), y.size());
     if (records(x)) {
@@ -103,7 +111,7 @@ private:
     template <class Form, class Kernel>
     static void differentiate(RuleContext& context, std::size_t input, Kernel kernel, bool last) {
         if constexpr (requires { Form::passes; }) {
-            context.give(input, context.gradient<T>());
+            context.pass_on(input, last);
         } else if (context.creates_graph()) {
             const Tensor<T> a = saved_input<T>(context, Form::needs, needs::a, 0);
             const Tensor<T> b = saved_input<T>(context, Form::needs, needs::b, 1);
@@ -136,8 +144,34 @@ private:
     }
 };
 
+#if XTAPE_MUTATIONS
+// The operands of an op that a rule uses, broken if it is the op's turn.
 template <class Rule, class T>
+std::pair<Tensor<T>, Tensor<T>> broken_operands(const Tensor<T>& a, const Tensor<T>& b) {
+    constexpr bool is_sum = std::is_same_v<Rule, Add> || std::is_same_v<Rule, Subtract>;
+    constexpr bool is_product = std::is_same_v<Rule, Multiply> || std::is_same_v<Rule, Divide>;
+    int way = 0;
+    if constexpr (is_sum || is_product) {
+        way = mutation::way_to_break(is_sum ? mutation::Part::sum : mutation::Part::product);
+    }
+    const mutation::Pause pause;
+    const auto scaled = [&](const Tensor<T>& x, double factor) { return way == 0 ? x : x * factor; };
+    switch (way) {
+    case 1: return {scaled(a, is_sum ? 0 : -1), b};
+    case 2: return {scaled(a, is_sum ? 1 : 2), scaled(b, is_sum ? 0 : 1)};
+    case 3: return {a, -b};
+    default: return {a, b};
+    }
+}
+#endif
+
+template <class Rule, class T>
+#if XTAPE_MUTATIONS
+Tensor<T> binary(const Tensor<T>& a_as_it_is, const Tensor<T>& b_as_it_is) {
+    const auto [a, b] = broken_operands<Rule>(a_as_it_is, b_as_it_is);
+#else
 Tensor<T> binary(const Tensor<T>& a, const Tensor<T>& b) {
+#endif
     const bool same = a.shape() == b.shape();
     const Tensor<T> y = Tensor<T>::uninitialized(same ? a.shape() : broadcast_shapes(Rule::name, a.shape(), b.shape()));
     const auto& kernel = kernels::binary<Rule, T>();
@@ -187,6 +221,12 @@ namespace elementwise {
 
 template <class T>
 Tensor<T> where(const Tensor<T>& condition, const Tensor<T>& a, const Tensor<T>& b) {
+#if XTAPE_MUTATIONS
+    if (const int way = mutation::way_to_break(mutation::Part::choice)) {
+        const mutation::Pause pause;
+        return where(condition, way == 1 ? a : b, way == 1 ? a : b);
+    }
+#endif
     const Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
     const Tensor<T> mask = broadcast_to(condition, shape);
     const Tensor<T> left = broadcast_unless_scalar(a, shape);
@@ -240,6 +280,7 @@ TensorMask<T> is_equal(const Tensor<T>& a, const Tensor<T>& b) {
 }
 template <class T>
 TensorMask<T> is_nan(const Tensor<T>& x) {
+    [[maybe_unused]] const mutation::Pause pause;
     return {T(1) - binary<Equal>(x, x)};
 }
 
@@ -326,12 +367,39 @@ template <class T>
 Tensor<T> elu(const Tensor<T>& x, double alpha) {
     return binary<Elu>(x, parameter_of<T>("elu", "alpha", alpha));
 }
+namespace {
+template <class T>
+struct ClipRule {
+    static constexpr const char* name = Clip::name;
+    T lo;
+    T hi;
+    void operator()(RuleContext& context) const {
+        if (context.creates_graph()) {
+            context.give(0,
+                         recorded_pull<Clip>(context.gradient<T>(), context.input<T>(0), Tensor<T>(lo), Tensor<T>(hi)));
+            return;
+        }
+        const T* g = context.gradient_data<T>();
+        const Accumulator<T> out = context.accumulator_in_place<T>(0);
+        kernels::active<T>().elementwise.clip_backward(g, context.saved_data<T>(0), out.data,
+                                                       element_count(context.output_shape()), lo, hi, out.add);
+    }
+};
+}  // namespace
+
 template <class T>
 Tensor<T> clip(const Tensor<T>& x, double lo, double hi) {
     if (!(lo <= hi)) {
         throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
     }
-    return binary<ClipAbove>(binary<ClipBelow>(x, Tensor<T>(lo)), Tensor<T>(hi));
+    const Tensor<T> y = Tensor<T>::uninitialized(x.shape());
+    const T low = static_cast<T>(lo);
+    const T high = static_cast<T>(hi);
+    kernels::active<T>().elementwise.clip(x.data(), raw(y), y.size(), low, high);
+    if (records(x)) {
+        record(ClipRule<T>{low, high}, y.body(), {{x, true}});
+    }
+    return y;
 }
 
 #define XTAPE_INSTANTIATE(T)                                                                     \

@@ -8,6 +8,7 @@
 #include <xtape/autograd/bodies.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/leaf_lock.hpp>
+#include <xtape/autograd/mutation.hpp>
 
 namespace xtape {
 namespace {
@@ -92,18 +93,17 @@ public:
 
     [[nodiscard]] bool creates_graph() const noexcept { return options_.create_graph; }
     [[nodiscard]] bool keeps_graph() const noexcept { return options_.retain_graph || options_.create_graph; }
-    [[nodiscard]] bool wants(const Node* node) const noexcept {
-        return node != nullptr && (!restricted_ || entries_[table_.find(node, entries_)].wanted);
-    }
-    [[nodiscard]] Ref<Body>& slot(const Node* node) noexcept { return entries_[table_.find(node, entries_)].gradient; }
+    [[nodiscard]] bool wants(std::uint32_t slot) const noexcept { return slot != none && entries_[slot].wanted; }
+    [[nodiscard]] Ref<Body>& gradient_in(std::uint32_t slot) noexcept { return entries_[slot].gradient; }
 
 private:
     struct Entry {
         Node* node;
-        Ref<Body> gradient;     // the sum of what has arrived
-        bool wanted = true;     // its gradient is wanted, for itself or for what it leads to
-        bool replayed = true;   // it leads to something wanted
-        bool captured = false;  // it is wanted for itself
+        Ref<Body> gradient;        // the sum of what has arrived
+        std::uint32_t inputs = 0;  // where the entries of its inputs are listed
+        bool wanted = true;        // its gradient is wanted, for itself or for what it leads to
+        bool replayed = true;      // it leads to something wanted
+        bool captured = false;     // it is wanted for itself
     };
     struct Pending {
         std::uint64_t sequence;
@@ -127,7 +127,8 @@ private:
     BackwardOptions options_;
     bool restricted_ = false;  // else all that was discovered is wanted
     PoolVector<Entry> entries_;
-    PoolVector<std::uint32_t> order_;  // recorded operations, newest first
+    PoolVector<std::uint32_t> inputs_;  // the entries of each operation's inputs, `none` for constants
+    PoolVector<std::uint32_t> order_;   // recorded operations, newest first
     PoolVector<std::uint32_t> leaves_;
     NodeTable table_;
 };
@@ -146,12 +147,13 @@ void Replay::discover(Node* root, Visit visit_operation) {
         const std::uint32_t index = add_entry(node);
         if (node->is_leaf()) {
             leaves_.push_back(index);
-            return;
+            return index;
         }
         pending.push_back({node->sequence, index});
         if (pending.size() > 1) {
             std::push_heap(pending.begin(), pending.end());
         }
+        return index;
     };
     add(root);
     while (!pending.empty()) {
@@ -163,10 +165,10 @@ void Replay::discover(Node* root, Visit visit_operation) {
         order_.push_back(index);
         Node& node = *entries_[index].node;
         visit_operation(node);
+        entries_[index].inputs = static_cast<std::uint32_t>(inputs_.size());
         for (const Ref<Node>& input : node.inputs()) {
-            if (input && table_.find(input.get(), entries_) == none) {
-                add(input.get());
-            }
+            const std::uint32_t known = input ? table_.find(input.get(), entries_) : none;
+            inputs_.push_back(input && known == none ? add(input.get()) : known);
         }
     }
 }
@@ -184,8 +186,8 @@ void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
     // Oldest first, inputs come before what was made from them.
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
         Entry& entry = entries_[*it];
-        for (const Ref<Node>& input : entry.node->inputs()) {
-            entry.replayed = entry.replayed || wants(input.get());
+        for (std::size_t i = 0; i < entry.node->input_count; ++i) {
+            entry.replayed = entry.replayed || wants(inputs_[entry.inputs + i]);
         }
         entry.wanted = entry.wanted || entry.replayed;
     }
@@ -249,8 +251,11 @@ void Replay::replay_node(Entry& entry) {
         check_replayable(node);  // a hook replayed it meanwhile: throws
     }
     if (entry.gradient) {
-        RuleContext context(node, *this, entry.captured ? entry.gradient : std::move(entry.gradient));
+        RuleContext context(node, *this, entry.captured ? entry.gradient : std::move(entry.gradient),
+                            inputs_.data() + entry.inputs);
+        [[maybe_unused]] const mutation::Rule rule(node.op->name, options_.create_graph);
         node.op->rule(context);
+        mutation::give_aside(context);
     }
     if (!keeps_graph()) {
         release(node);
@@ -305,10 +310,9 @@ void Replay::commit_to_leaves() {
     }
 }
 
-bool RuleContext::has_gradient(std::size_t input) const {
-    return static_cast<bool>(replay_.slot(node_.inputs()[input].get()));
-}
-bool RuleContext::wants(std::size_t input) const { return replay_.wants(node_.inputs()[input].get()); }
+Ref<Body>& RuleContext::slot(std::size_t input) const noexcept { return replay_.gradient_in(slots_[input]); }
+bool RuleContext::has_gradient(std::size_t input) const { return static_cast<bool>(slot(input)); }
+bool RuleContext::wants(std::size_t input) const { return replay_.wants(slots_[input]); }
 
 const Shape& RuleContext::input_shape(std::size_t input) const {
     const Node* node = node_.inputs()[input].get();
@@ -339,33 +343,42 @@ Ref<Body> RuleContext::saved_value(int input) const {
 bool RuleContext::creates_graph() const noexcept { return replay_.creates_graph(); }
 
 void RuleContext::give_body(std::size_t input, Ref<Body> gradient) {
-    const Node* node = node_.inputs()[input].get();
-    if (!replay_.wants(node)) {
+    if (!wants(input)) {
         return;
     }
+    const Node* node = node_.inputs()[input].get();
+    mutation::break_gradient(input, gradient);
+    [[maybe_unused]] const mutation::Pause pause;
     if (gradient->shape != node->shape) {
         gradient = bodies::reduce_to(std::move(gradient), node->shape);
     }
-    Ref<Body>& slot = replay_.slot(node);
-    if (slot) {
-        bodies::add_to(slot, gradient, replay_.creates_graph());
+    Ref<Body>& arrived = slot(input);
+    if (arrived) {
+        bodies::add_to(arrived, gradient, replay_.creates_graph());
     } else {
-        slot = std::move(gradient);
+        arrived = std::move(gradient);
     }
+}
+
+void RuleContext::pass_on(std::size_t input, bool is_last) {
+    give_body(input, is_last ? std::move(gradient_) : gradient_);
 }
 
 void* RuleContext::accumulator_data(std::size_t input, bool in_place, bool& add) {
     const Node* node = node_.inputs()[input].get();
-    Ref<Body>& slot = replay_.slot(node);
-    add = static_cast<bool>(slot);
-    if (!slot && in_place && bodies::is_sole_owner(gradient_)) {
-        slot = std::move(gradient_);
-    } else if (!slot) {
-        slot = bodies::allocate(node->dtype, node->shape);
-    } else if (!bodies::is_sole_owner(slot)) {
-        slot = bodies::copy(*slot);
+    if (void* elsewhere = mutation::aside(*node, input)) {
+        return elsewhere;
     }
-    return slot->storage->data();
+    Ref<Body>& arrived = slot(input);
+    add = static_cast<bool>(arrived);
+    if (!arrived && in_place && bodies::is_sole_owner(gradient_)) {
+        arrived = std::move(gradient_);
+    } else if (!arrived) {
+        arrived = bodies::allocate(node->dtype, node->shape);
+    } else if (!bodies::is_sole_owner(arrived)) {
+        arrived = bodies::copy(*arrived);
+    }
+    return arrived->storage->data();
 }
 
 void replay_into_leaves(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options) {

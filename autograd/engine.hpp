@@ -22,8 +22,9 @@ struct Accumulator {
 /// values that a rule gets are connected to the graph and everything it computes is recorded.
 class RuleContext {
 public:
-    RuleContext(Node& node, Replay& replay, Ref<Body> gradient) noexcept
-        : node_(node), replay_(replay), gradient_(std::move(gradient)) {}
+    /// `slots` tells for each input in which entry of the replay its gradient gathers.
+    RuleContext(Node& node, Replay& replay, Ref<Body> gradient, const std::uint32_t* slots) noexcept
+        : node_(node), replay_(replay), gradient_(std::move(gradient)), slots_(slots) {}
 
     template <class T>
     [[nodiscard]] Tensor<T> gradient() const {
@@ -68,6 +69,8 @@ public:
     void give(std::size_t input, Tensor<T> gradient) {
         give_body(input, std::move(gradient).take());
     }
+    /// Hands over the incoming gradient as that of an input. The last use of it may move it on.
+    void pass_on(std::size_t input, bool is_last);
     /// For fused first-order rules: where to write the gradient of an input, of the input's own shape.
     template <class T>
     [[nodiscard]] Accumulator<T> accumulator(std::size_t input) {
@@ -90,11 +93,13 @@ private:
     [[nodiscard]] const Saved* find_saved(int input) const noexcept;
     [[nodiscard]] Ref<Body> saved_value(int input) const;
     void give_body(std::size_t input, Ref<Body> gradient);
+    [[nodiscard]] Ref<Body>& slot(std::size_t input) const noexcept;
     [[nodiscard]] void* accumulator_data(std::size_t input, bool in_place, bool& add);
 
     Node& node_;
     Replay& replay_;
     Ref<Body> gradient_;
+    const std::uint32_t* slots_;
 };
 
 /// Replays the tape behind `output` from `seed` and adds what arrives into the leaves' gradients.

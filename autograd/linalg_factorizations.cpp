@@ -9,6 +9,7 @@
 #include <xtape/autograd/lapack.hpp>
 #include <xtape/autograd/linalg_stacks.hpp>
 #include <xtape/autograd/recording.hpp>
+#include <xtape/autograd/tensor_reading.hpp>
 
 // Every rule is written in recorded ops, and so right to every order.
 
@@ -136,16 +137,16 @@ Tensor<T> quotient(const Tensor<T>& numerator, const Tensor<T>& denominator, con
     const std::size_t elements = stack.rows * stack.columns;
     const T roundoff = std::numeric_limits<T>::epsilon() * static_cast<T>(std::max(stack.rows, stack.columns));
     const Tensor<T> weight = Tensor<T>::uninitialized(n.shape());
-    const Tensor<T> shift = Tensor<T>::uninitialized(n.shape());
+    const Tensor<T> vanishing = Tensor<T>::uninitialized(n.shape());
     for (std::size_t i = 0; i < n.size(); ++i) {
         const T n_size = numerator_size.data()[i / elements];
         const T d_size = denominator_size.data()[i / elements];
         const bool vanishes = std::abs(d.data()[i]) <= 8 * roundoff * d_size;
         const bool is_free = std::abs(n.data()[i]) <= 64 * roundoff * n_size;
         raw(weight)[i] = vanishes ? (is_free ? T(0) : std::numeric_limits<T>::quiet_NaN()) : T(1);
-        raw(shift)[i] = vanishes ? T(1) : T(0);
+        raw(vanishing)[i] = vanishes ? T(1) : T(0);
     }
-    return numerator * (weight / (denominator + shift));
+    return numerator * (weight / select(TensorMask<T>{vanishing}, 1.0, denominator));
 }
 
 // The largest magnitude in each matrix, or each vector of values; 0 in an empty one. Not part of a graph.

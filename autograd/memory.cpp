@@ -79,6 +79,25 @@ static_assert(sizeof(Block) <= fine_step);
 
 constexpr std::size_t batch_count(std::size_t bytes) noexcept { return bytes >= batch_bytes ? 1 : batch_bytes / bytes; }
 
+constexpr std::size_t class_bytes(std::size_t index) noexcept {
+    if (index < fine_classes) {
+        return (index + 1) * fine_step;
+    }
+    const std::size_t log = 9 + (index - fine_classes) / 8;
+    return (std::size_t{1} << log) + ((index - fine_classes) % 8 + 1) * ((std::size_t{1} << log) / 8);
+}
+
+// A table, for the division would cost more than the rest of a deallocation.
+struct BatchCounts {
+    std::uint16_t of[cached_classes];
+    constexpr BatchCounts() : of() {
+        for (std::size_t index = 0; index < cached_classes; ++index) {
+            of[index] = static_cast<std::uint16_t>(batch_count(class_bytes(index)));
+        }
+    }
+};
+constexpr BatchCounts batch_counts;
+
 struct Magazine {
     Block* head;
     std::size_t count;
@@ -155,7 +174,7 @@ private:
         for (std::size_t index = cached_classes; index < all_classes; ++index) {
             while (Block* block = batches_[index]) {
                 batches_[index] = block->next_batch;
-                reserved_.fetch_sub(bytes_of(index), std::memory_order_relaxed);
+                reserved_.fetch_sub(class_bytes(index), std::memory_order_relaxed);
                 std::free(block);
             }
         }
@@ -205,7 +224,7 @@ private:
         for (std::size_t index = 0; index < cached_classes; ++index) {
             for (Block* batch = batches_[index]; batch != nullptr; batch = batch->next_batch) {
                 for (Block* block = batch; block != nullptr; block = block->next) {
-                    f(block, bytes_of(index));
+                    f(block, class_bytes(index));
                 }
             }
         }
@@ -213,14 +232,6 @@ private:
 
     static std::byte* slab_of(void* p) noexcept {
         return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(p) & ~(slab_bytes - 1));
-    }
-
-    static std::size_t bytes_of(std::size_t index) noexcept {
-        if (index < fine_classes) {
-            return (index + 1) * fine_step;
-        }
-        const std::size_t log = 9 + (index - fine_classes) / 8;
-        return (std::size_t{1} << log) + ((index - fine_classes) % 8 + 1) * ((std::size_t{1} << log) / 8);
     }
 
     std::mutex mutex_;
@@ -326,7 +337,7 @@ void memory::deallocate(void* p, std::size_t bytes) noexcept {
         register_thread();  // a thread that only frees has a cache to give back too
     }
     Magazine& active = cache.active[c.index];
-    if (active.count >= batch_count(c.bytes)) [[unlikely]] {
+    if (active.count >= batch_counts.of[c.index]) [[unlikely]] {
         make_room(c);
     }
     block->next = active.head;

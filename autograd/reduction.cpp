@@ -6,66 +6,46 @@
 
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/describe.hpp>
-#include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/reduction_impl.hpp>
-#include <xtape/autograd/softmax.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape {
 namespace {
 
-// Neighbouring axes that are both reduced or both kept, as one; outermost first.
-
-struct Groups {
-    SmallVector<std::size_t> extents;
-    SmallVector<std::size_t> reduced;
-
-    Groups(const Shape& shape, const Reduction& reduction) {
-        for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-            const std::size_t is_reduced = reduction.is_reduced(axis) ? 1 : 0;
-            if (!extents.empty() && reduced.back() == is_reduced) {
-                extents[extents.size() - 1] *= shape[axis];
-            } else {
-                extents.push_back(shape[axis]);
-                reduced.push_back(is_reduced);
-            }
+// Runs stage(from, to, extents) until every reduced axis is gone, innermost axes first; neighbours that are reduced
+// together count as one.
+template <class T, class Stage>
+Tensor<T> in_stages(const Tensor<T>& x, const Reduction& reduction, bool keep, Stage stage) {
+    const Shape& shape = x.shape();
+    std::size_t axis = shape.size();
+    const auto join = [&](bool reduced) {
+        std::size_t extent = 1;
+        while (axis > 0 && (shape[axis - 1] == 1 || reduction.is_reduced(axis - 1) == reduced)) {
+            extent *= shape[--axis];
         }
-        if (extents.empty()) {
-            extents.push_back(1);
-            reduced.push_back(1);
+        return extent;
+    };
+    kernels::Extents extents{.outer = 1, .extent = 1, .inner = 1};
+    Tensor<T> from = x;
+    for (;;) {
+        extents.inner *= join(false);
+        extents.extent = join(true);
+        extents.outer = 1;
+        Shape partly = reduction.kept;
+        bool last = true;
+        for (std::size_t left = 0; left < axis; ++left) {
+            extents.outer *= shape[left];
+            partly[left] = shape[left];
+            last = last && (shape[left] == 1 || !reduction.is_reduced(left));
         }
-    }
-};
-
-// Folds x into `out`, which holds the fold of nothing. `row` folds one run of contiguous elements to a number and
-// `combine` adds it in; `columns` folds a matrix down its rows into a run.
-template <class T, class Row, class Combine, class Columns>
-void fold(const T* x, T* out, const Groups& groups, std::size_t group, Row row, Combine combine, Columns columns) {
-    const std::size_t left = groups.extents.size() - group;
-    const std::size_t extent = groups.extents[group];
-    const bool reduced = groups.reduced[group] != 0;
-    if (left == 1 && reduced) {
-        *out = combine(*out, row(x, extent));
-        return;
-    }
-    if (left == 1) {
-        columns(x, out, 1, extent);
-        return;
-    }
-    if (left == 2 && reduced) {
-        columns(x, out, extent, groups.extents[group + 1]);
-        return;
-    }
-    std::size_t inner = 1;
-    std::size_t inner_out = 1;
-    for (std::size_t g = group + 1; g < groups.extents.size(); ++g) {
-        inner *= groups.extents[g];
-        inner_out *= groups.reduced[g] != 0 ? 1 : groups.extents[g];
-    }
-    for (std::size_t i = 0; i < extent; ++i) {
-        fold(x + i * inner, out + (reduced ? 0 : i * inner_out), groups, group + 1, row, combine, columns);
+        Tensor<T> to = Tensor<T>::uninitialized(!last ? partly : keep ? reduction.kept : reduction.dropped);
+        stage(from, to, extents);
+        if (last) {
+            return to;
+        }
+        from = std::move(to);
     }
 }
 
@@ -110,14 +90,14 @@ struct MeanRule {
     }
 };
 
-template <class T>
-struct AmaxRule {
-    static constexpr const char* name = "amax";
+template <class T, bool largest>
+struct ExtremeRule {
+    static constexpr const char* name = largest ? "amax" : "amin";
     Shape kept;
     void operator()(RuleContext& context) const {
         const Tensor<T> x = context.input<T>(0).detach();
         const Tensor<T> y = reshape(context.output<T>().detach(), Axes(kept));
-        // Where a NaN won, all the NaNs share; elsewhere all that equal the largest.
+        // Where a NaN won, all the NaNs share; elsewhere all that equal the extreme.
         const Tensor<T> chosen = select(is_nan(broadcast_to(y, x.shape())), is_nan(x).holds, is_equal(x, y).holds);
         const Tensor<T> winners = broadcast_to(reduce_to(chosen, kept), x.shape());
         const Tensor<T> g = broadcast_to(reshape(context.gradient<T>(), Axes(kept)), x.shape());
@@ -126,24 +106,26 @@ struct AmaxRule {
 };
 
 template <class T>
-Tensor<T> sum_over(const Tensor<T>& x, const Reduction& reduction, bool keep) {
-    if (reduction.axes.empty()) {
-        return x;
+struct LogsumexpRule {
+    static constexpr const char* name = "logsumexp";
+    Shape axes;
+    void operator()(RuleContext& context) const {
+        const Tensor<T> x = context.input<T>(0);
+        const Reduction reduction(x.shape(), axes);
+        const Rows rows(x.shape(), reduction);
+        context.give(0, strong(reshape(context.gradient<T>(), Axes(reduction.kept)),
+                               rows.back(logsumexp_weights(rows.from(x)))));
     }
-    Tensor<T> y = Tensor<T>::uninitialized(keep ? reduction.kept : reduction.dropped);
-    std::fill_n(raw(y), y.size(), T(0));
-    const auto& kernels = kernels::active<T>().reduce;
-    fold(
-        x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.sum, [](T a, T b) { return a + b; },
-        kernels.add_columns);
-    return y;
-}
+};
 
 template <class T>
 Tensor<T> sum(const Tensor<T>& x, Shape axes, bool keep) {
     const Reduction reduction(x.shape(), std::move(axes));
-    Tensor<T> y = sum_over(x, reduction, keep);
-    if (!reduction.axes.empty() && records(x)) {
+    if (reduction.axes.empty()) {
+        return x;
+    }
+    Tensor<T> y = folded(x, reduction, keep, kernels::active<T>().reduce.sum);
+    if (records(x)) {
         record(SumRule<T>{reduction.kept}, y.body(), {{x}});
     }
     return y;
@@ -152,10 +134,10 @@ Tensor<T> sum(const Tensor<T>& x, Shape axes, bool keep) {
 template <class T>
 Tensor<T> mean(const Tensor<T>& x, Shape axes, bool keep) {
     const Reduction reduction(x.shape(), std::move(axes));
-    Tensor<T> y = sum_over(x, reduction, keep);
     if (reduction.axes.empty()) {
-        return y;
+        return x;
     }
+    Tensor<T> y = folded(x, reduction, keep, kernels::active<T>().reduce.sum);
     const auto count = static_cast<T>(reduction.count);
     std::transform(raw(y), raw(y) + y.size(), raw(y), [count](T total) { return total / count; });
     if (records(x)) {
@@ -164,37 +146,33 @@ Tensor<T> mean(const Tensor<T>& x, Shape axes, bool keep) {
     return y;
 }
 
-template <class T>
-Tensor<T> amax(const Tensor<T>& x, Shape axes, bool keep) {
+template <bool largest, class T>
+Tensor<T> extreme(const Tensor<T>& x, Shape axes, bool keep) {
+    using Rule = ExtremeRule<T, largest>;
     const Reduction reduction(x.shape(), std::move(axes));
     if (reduction.axes.empty()) {
         return x;
     }
     if (reduction.count == 0) {
-        throw ValueError(fmt::format(
-            "amax: shape {} has no elements along the reduced axes, and nothing has no largest", to_string(x.shape())));
+        throw ValueError(fmt::format("{}: shape {} has no elements along the reduced axes, and nothing has no {}",
+                                     Rule::name, to_string(x.shape()), largest ? "largest" : "smallest"));
     }
-    Tensor<T> y = Tensor<T>::uninitialized(keep ? reduction.kept : reduction.dropped);
-    std::fill_n(raw(y), y.size(), -std::numeric_limits<T>::infinity());
-    const auto& kernels = kernels::active<T>().reduce;
-    fold(
-        x.data(), raw(y), Groups(x.shape(), reduction), 0, kernels.amax,
-        [](T a, T b) { return a != a || a > b ? a : b; }, kernels.amax_columns);
+    const auto& reduce = kernels::active<T>().reduce;
+    Tensor<T> y = folded(x, reduction, keep, largest ? reduce.largest : reduce.smallest);
     if (records(x)) {
-        record(AmaxRule<T>{reduction.kept}, y.body(), {{x, true}}, true);
+        record(Rule{reduction.kept}, y.body(), {{x, true}}, true);
     }
     return y;
 }
 
 template <class T>
+Tensor<T> amax(const Tensor<T>& x, Shape axes, bool keep) {
+    return extreme<true>(x, std::move(axes), keep);
+}
+
+template <class T>
 Tensor<T> amin(const Tensor<T>& x, Shape axes, bool keep) {
-    const Reduction reduction(x.shape(), axes);
-    if (reduction.count == 0 && !reduction.axes.empty()) {
-        throw ValueError(
-            fmt::format("amin: shape {} has no elements along the reduced axes, and nothing has no smallest",
-                        to_string(x.shape())));
-    }
-    return -amax(-x, std::move(axes), keep);
+    return extreme<false>(x, std::move(axes), keep);
 }
 
 template <class T>
@@ -203,11 +181,39 @@ Tensor<T> logsumexp(const Tensor<T>& x, Shape axes, bool keep) {
     if (reduction.axes.empty()) {
         return x;
     }
-    const Tensor<T> y = logsumexp_rows(as_rows(x, reduction));
-    return keep ? reshape(y, Axes(reduction.kept)) : y;
+    const auto kernel = kernels::active<T>().rows.logsumexp;
+    Tensor<T> y =
+        in_stages(x, reduction, keep, [kernel](const Tensor<T>& from, const Tensor<T>& to, kernels::Extents extents) {
+            kernel(from.data(), raw(to), extents);
+        });
+    if (records(x)) {
+        record(LogsumexpRule<T>{reduction.axes}, y.body(), {{x, true}});
+    }
+    return y;
 }
 
 }  // namespace
+
+template <class T>
+Tensor<T> folded(const Tensor<T>& x, const Reduction& reduction, bool keep, const kernels::Fold<T>& fold,
+                 const Tensor<T>* centre) {
+    auto kernel = fold.elements;
+    return in_stages(x, reduction, keep, [&](const Tensor<T>& from, const Tensor<T>& to, kernels::Extents extents) {
+        if (centre == nullptr) {
+            kernel(from.data(), nullptr, raw(to), extents);
+        } else {
+            const bool final = centre->size() == to.size();
+            const Tensor<T> centres = final ? *centre : broadcast_to(*centre, to.shape());
+            kernel(from.data(), centres.data(), raw(to), extents);
+            centre = nullptr;
+        }
+        kernel = fold.results;
+    });
+}
+template Tensor<float> folded(const Tensor<float>&, const Reduction&, bool, const kernels::Fold<float>&,
+                              const Tensor<float>*);
+template Tensor<double> folded(const Tensor<double>&, const Reduction&, bool, const kernels::Fold<double>&,
+                               const Tensor<double>*);
 
 XTAPE_REDUCTION(sum)
 XTAPE_REDUCTION(mean)

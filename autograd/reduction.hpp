@@ -57,7 +57,8 @@ template <class T>
 template <class T>
 [[nodiscard]] Tensor<T> amin(const Tensor<T>& x, const Axes& axes, KeepDims);
 
-/// The product; of nothing it is 1. Its gradients are exact at zeros, to every order.
+/// The product; of nothing it is 1. Its gradients are exact at zeros, to every order. The order of the factors is
+/// xtape's own: a product that leaves T's range on the way may do so in another order than a loop's.
 template <class T>
 [[nodiscard]] Tensor<T> prod(const Tensor<T>& x);
 template <class T>
@@ -108,8 +109,9 @@ template <class T>
 template <class T>
 [[nodiscard]] Tensor<T> norm_sq(const Tensor<T>& x, const Axes& axes, KeepDims);
 
-/// Σ (x - mean)² / (n - ddof): ddof = 0 for the variance of all there is, 1 for the unbiased estimate from a sample.
-/// Without axes, over all of them; n <= ddof divides by 0.
+/// Σ (x - mean)² / (n - ddof), whatever the mean: in two passes, corrected for the mean's rounding. ddof = 0 for the
+/// variance of all there is, 1 for the unbiased estimate from a sample. Without axes, over all of them; n <= ddof
+/// divides by 0.
 template <class T>
 [[nodiscard]] Tensor<T> variance(const Tensor<T>& x, const Axes& axes, std::size_t ddof = 0);
 template <class T>

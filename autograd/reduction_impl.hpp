@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <xtape/autograd/axes.hpp>
+#include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/reduction.hpp>
 
@@ -31,23 +32,47 @@ struct Reduction {
     [[nodiscard]] bool is_reduced(std::size_t axis) const { return std::ranges::find(axes, axis) != axes.end(); }
 };
 
-// The reduced axes moved to the end and joined: each result's elements are then a row.
+// The elements behind each result, folded. `centre`, of the shape `kept`, is what a fold of deviations takes them from.
 template <class T>
-Tensor<T> as_rows(const Tensor<T>& x, const Reduction& reduction) {
+Tensor<T> folded(const Tensor<T>& x, const Reduction& reduction, bool keep, const kernels::Fold<T>& fold,
+                 const Tensor<T>* centre = nullptr);
+
+// The elements behind each result as a row, and back: the reduced axes moved to the end and joined.
+struct Rows {
     Axes permutation;
-    Axes shape;
-    for (std::size_t axis = 0; axis < x.dimension(); ++axis) {
-        if (!reduction.is_reduced(axis)) {
-            permutation.push_back(static_cast<std::ptrdiff_t>(axis));
-            shape.push_back(static_cast<std::ptrdiff_t>(x.shape()[axis]));
+    Axes permuted;  // the shape after it
+    Axes joined;
+
+    Rows(const Shape& shape, const Reduction& reduction) {
+        for (const bool reduced : {false, true}) {
+            for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+                if (reduction.is_reduced(axis) == reduced) {
+                    permutation.push_back(static_cast<std::ptrdiff_t>(axis));
+                    permuted.push_back(static_cast<std::ptrdiff_t>(shape[axis]));
+                }
+            }
         }
+        joined = Axes(reduction.dropped);
+        joined.push_back(static_cast<std::ptrdiff_t>(reduction.count));
     }
-    for (const std::size_t axis : reduction.axes) {
-        permutation.push_back(static_cast<std::ptrdiff_t>(axis));
+
+    template <class T>
+    [[nodiscard]] Tensor<T> from(const Tensor<T>& x) const {
+        return reshape(transpose(x, permutation), joined);
     }
-    shape.push_back(static_cast<std::ptrdiff_t>(reduction.count));
-    return reshape(transpose(x, permutation), shape);
-}
+    template <class T>
+    [[nodiscard]] Tensor<T> back(const Tensor<T>& rows) const {
+        Axes inverse = permutation;
+        for (std::size_t i = 0; i < permutation.size(); ++i) {
+            inverse[static_cast<std::size_t>(permutation[i])] = static_cast<std::ptrdiff_t>(i);
+        }
+        return transpose(reshape(rows, permuted), inverse);
+    }
+};
+
+// The derivative of logsumexp of each row (softmax.cpp): its softmax, but nothing at -inf and equal shares of +inf.
+template <class T>
+Tensor<T> logsumexp_weights(const Tensor<T>& rows);
 
 }  // namespace xtape
 

@@ -26,12 +26,6 @@ V strong_product(const V& g, const V& d) {
     return select(is_equal(g, 0.0), 0.0, g * d);
 }
 
-// Zeros in the shape of g, whatever g is.
-template <class V>
-V zeros_of(const V& g) {
-    return select(is_nan(g), 0.0, constant(g, 0.0));
-}
-
 }  // namespace xtape
 
 #include <xtape/autograd/rules_unary.hpp>
@@ -57,6 +51,6 @@ using UnaryRules =
              Reciprocal, Abs, Sign, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc,
              Lgamma, Digamma, Sigmoid, LogSigmoid, Softplus, Relu, NormalCdf, Gelu, Silu, Floor, Ceil, Round, Trunc>;
 using BinaryRules = RuleList<Add, Subtract, Multiply, Divide, Pow, Maximum, Minimum, Atan2, Hypot, Fmod, Logaddexp,
-                             Polygamma, LeakyRelu, Elu, ClipBelow, ClipAbove, Strong, Strong2, Less, Equal>;
+                             Polygamma, LeakyRelu, Elu, Strong, Strong2, Less, Equal>;
 
 }  // namespace xtape

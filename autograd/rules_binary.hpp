@@ -1,6 +1,6 @@
 #pragma once
 
-// Rules of two inputs. Included by rules.hpp, after what it defines.
+// Rules of two inputs and more. Included by rules.hpp, after what it defines.
 
 namespace xtape {
 
@@ -105,8 +105,8 @@ struct Pow {
 // pair.
 template <class V>
 V pull_of_larger(const V& g, const V& a, const V& b) {
-    const V undecided = select(is_nan(a), select(is_nan(b), 0.5 * g, g), 0.0);
-    return select(is_greater(a, b), g, select(is_less(a, b), 0.0, select(is_equal(a, b), 0.5 * g, undecided)));
+    const V otherwise = select(is_nan(a), select(is_nan(b), 0.5 * g, g), 0.0);
+    return select(is_greater(a, b), g, select(is_equal(a, b), 0.5 * g, otherwise));
 }
 
 struct Maximum {
@@ -254,7 +254,7 @@ struct Fixed {
     static constexpr unsigned needs = needs::nothing;
     template <class V>
     static V pullback(const V& g, const V&, const V&, const V&) {
-        return zeros_of(g);
+        return zeros_like(g);
     }
 };
 
@@ -306,33 +306,19 @@ struct Elu {
     using Right = Fixed;
 };
 
-// x, but not beyond a bound; at the bound the gradient still passes.
-template <bool from_below>
+// x, but not beyond its bounds; at a bound the gradient still passes.
 struct Clip {
     static constexpr const char* name = "clip";
     template <class V>
-    static auto is_beyond(const V& x, const V& bound) {
-        if constexpr (from_below) {
-            return is_less(x, bound);
-        } else {
-            return is_greater(x, bound);
-        }
+    static V forward(const V& x, const V& lo, const V& hi) {
+        return select(is_less(x, lo), lo, select(is_greater(x, hi), hi, x));
     }
     template <class V>
-    static V forward(const V& x, const V& bound) {
-        return select(is_beyond(x, bound), bound, x);
+    static V pullback(const V& g, const V& x, const V& lo, const V& hi) {
+        const V inside = strong(g, select(is_nan(x), x, 1.0));
+        return select(is_less(x, lo), 0.0, select(is_greater(x, hi), 0.0, inside));
     }
-    struct Left {
-        static constexpr unsigned needs = needs::a | needs::b;
-        template <class V>
-        static V pullback(const V& g, const V& x, const V& bound, const V&) {
-            return select(is_beyond(x, bound), 0.0, strong(g, select(is_nan(x), x, 1.0)));
-        }
-    };
-    using Right = Fixed;
 };
-using ClipBelow = Clip<true>;
-using ClipAbove = Clip<false>;
 
 // The strong product as an op of its own, so that it can be differentiated: by g it is strong(h, d), also where g is 0
 // (the Hessian at a perfect fit); by d it is 0 where either factor is.

@@ -54,7 +54,13 @@ XTAPE_SMOOTH(Erfc, "erfc", needs::x, erfc(x), -1.1283791670955126 * exp(-(x * x)
 XTAPE_SMOOTH(Lgamma, "lgamma", needs::x, lgamma(x), digamma(x))
 XTAPE_SMOOTH(Digamma, "digamma", needs::x, digamma(x), polygamma(constant(x, 1.0), x))
 
-XTAPE_SMOOTH(Sigmoid, "sigmoid", needs::y, 1.0 / (1.0 + exp(-x)), y*(1.0 - y))
+// By the exponential that doesn't overflow, so that far left the result is as exact as it is small.
+template <class V>
+V logistic(const V& x) {
+    const V e = exp(-abs(x));
+    return select(is_less(x, 0.0), e, 1.0) / (1.0 + e);
+}
+XTAPE_SMOOTH(Sigmoid, "sigmoid", needs::y, logistic(x), y*(1.0 - y))
 XTAPE_SMOOTH(LogSigmoid, "log_sigmoid", needs::x, select(is_less(x, 0.0), x, 0.0) - log1p(exp(-abs(x))), sigmoid(-x))
 XTAPE_SMOOTH(Softplus, "softplus", needs::x, select(is_greater(x, 0.0), x, 0.0) + log1p(exp(-abs(x))), sigmoid(x))
 // x Φ(x) with the normal distribution's Φ and density; where those are 0 they win over an infinite x.
@@ -64,7 +70,16 @@ V normal_density(const V& x) {
 }
 XTAPE_SMOOTH(NormalCdf, "normal_cdf", needs::x, normal_cdf(x), normal_density(x))
 XTAPE_SMOOTH(Gelu, "gelu", needs::x, strong(normal_cdf(x), x), normal_cdf(x) + strong(normal_density(x), x))
-XTAPE_SMOOTH(Silu, "silu", needs::x, strong(sigmoid(x), x), sigmoid(x) + strong(sigmoid(x) * sigmoid(-x), x))
+// x sigmoid(x). Far left e^x is below T's normal numbers long before x e^x is: there by e^(x + 64), whose argument is
+// exact.
+template <class V>
+V swish(const V& x) {
+    const auto far_left = is_less(x, -64.0);
+    const V e = exp(select(far_left, x + 64.0, -abs(x)));
+    const V scaled = select(is_less(x, 0.0), strong(e, x), x);
+    return select(far_left, 1.6038108905486378e-28 * scaled, scaled / (1.0 + e));
+}
+XTAPE_SMOOTH(Silu, "silu", needs::x, swish(x), sigmoid(x) + strong(sigmoid(x) * sigmoid(-x), x))
 
 #undef XTAPE_SMOOTH
 
@@ -79,7 +94,7 @@ XTAPE_SMOOTH(Silu, "silu", needs::x, strong(sigmoid(x), x), sigmoid(x) + strong(
         }                                                   \
         template <class V>                                  \
         static V pullback(const V& g, const V&, const V&) { \
-            return zeros_of(g);                             \
+            return zeros_like(g);                           \
         }                                                   \
     };
 
@@ -108,15 +123,12 @@ struct Negate {
 // domain.
 struct NonNegative {
     static constexpr const char* name = "non_negative";
-    static constexpr unsigned needs = needs::x | needs::y;
+    static constexpr unsigned needs = needs::nothing;
     template <class V>
     static V forward(const V& x) {
         return select(is_less(x, 0.0), constant(x, __builtin_nan("")), x);
     }
-    template <class V>
-    static V derivative(const V& x, const V& y) {
-        return select(is_less(x, 0.0), y, 1.0);
-    }
+    static constexpr bool passes = true;  // what arrives was multiplied by a NaN already
 };
 
 struct Abs {
@@ -126,23 +138,23 @@ struct Abs {
     static V forward(const V& x) {
         return abs(x);
     }
-    // At NaN it is abs(NaN), which by this rule is NaN to every order.
+    // At NaN it is abs(NaN), which by this rule is NaN to every order, and at 0 it is abs(0).
     template <class V>
     static V pullback(const V& g, const V& x, const V&) {
-        return select(is_greater(x, 0.0), g, select(is_less(x, 0.0), -g, strong(g, select(is_nan(x), abs(x), 0.0))));
+        return select(is_greater(x, 0.0), g, select(is_less(x, 0.0), -g, strong(g, abs(x))));
     }
 };
 
 struct Relu {
     static constexpr const char* name = "relu";
-    static constexpr unsigned needs = needs::y;  // y tells what x would: positive, zero or NaN
+    static constexpr unsigned needs = needs::y;  // positive, zero or NaN: the gradient's factor where it isn't 1
     template <class V>
     static V forward(const V& x) {
         return select(is_less(x, 0.0), 0.0, x);
     }
     template <class V>
     static V pullback(const V& g, const V&, const V& y) {
-        return select(is_greater(y, 0.0), g, strong(g, select(is_nan(y), y, 0.0)));
+        return select(is_greater(y, 0.0), g, strong(g, y));
     }
 };
 

@@ -8,19 +8,20 @@
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/recording.hpp>
-#include <xtape/autograd/reduction.hpp>
+#include <xtape/autograd/reduction_impl.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape {
 namespace {
 
-struct Rows {
+struct RowExtents {
     std::size_t rows;
     std::size_t columns;
 };
 
-Rows rows_of(const Shape& shape) {
+RowExtents rows_of(const Shape& shape) {
     const std::size_t columns = shape.back();
     return {columns == 0 ? 0 : element_count(shape) / columns, columns};
 }
@@ -80,15 +81,6 @@ Tensor<T> log_softmax_rows(const Tensor<T>& x) {
     return y;
 }
 
-template <class T>
-struct LogsumexpRule {
-    static constexpr const char* name = "logsumexp";
-    void operator()(RuleContext& context) const {
-        const Tensor<T> weights = softmax_rows(context.input<T>(0), kernels::Infinite::shared);
-        context.give(0, strong(broadcast_to(expand_dims(context.gradient<T>(), -1), weights.shape()), weights));
-    }
-};
-
 // The kernels work on rows: another axis is moved to the end and back.
 template <class T, class F>
 Tensor<T> along_last_axis(const char* op, const Tensor<T>& x, std::ptrdiff_t axis, F f) {
@@ -135,7 +127,7 @@ struct LabelCrossEntropyRule {
         const T* g = context.gradient_data<T>();
         kernels::active<T>().rows.scaled_softmax(context.saved_data<T>(0), g, out.data, shape[0], shape[1], out.add);
         for (std::size_t i = 0; i < shape[0]; ++i) {
-            out.data[i * shape[1] + static_cast<std::size_t>(labels.data()[i])] -= g[i];
+            out.data[i * shape[1] + static_cast<std::size_t>(labels.data()[i])] -= mutation::term(g[i]);
         }
     }
 };
@@ -171,16 +163,12 @@ Tensor<T> log_softmax(const Tensor<T>& x, std::ptrdiff_t axis) {
 
 template <class T>
 Tensor<T> logsumexp_rows(const Tensor<T>& x) {
-    Shape shape;
-    for (std::size_t axis = 0; axis + 1 < x.dimension(); ++axis) {
-        shape.push_back(x.shape()[axis]);
-    }
-    Tensor<T> y = Tensor<T>::uninitialized(shape);
-    kernels::active<T>().rows.logsumexp(x.data(), raw(y), y.size(), x.shape().back());
-    if (records(x)) {
-        record(LogsumexpRule<T>{}, y.body(), {{x, true}});
-    }
-    return y;
+    return logsumexp(x, {-1});
+}
+
+template <class T>
+Tensor<T> logsumexp_weights(const Tensor<T>& rows) {
+    return softmax_rows(rows, kernels::Infinite::shared);
 }
 
 template <class T>
@@ -234,6 +222,7 @@ Tensor<T> softmax_cross_entropy(const Tensor<T>& logits, const Tensor<T>& target
     template Tensor<T> softmax(const Tensor<T>&, std::ptrdiff_t);              \
     template Tensor<T> log_softmax(const Tensor<T>&, std::ptrdiff_t);          \
     template Tensor<T> logsumexp_rows(const Tensor<T>&);                       \
+    template Tensor<T> logsumexp_weights(const Tensor<T>&);                    \
     template Tensor<T> one_hot<T>(const Labels&, std::size_t);                 \
     template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Labels&); \
     template Tensor<T> softmax_cross_entropy(const Tensor<T>&, const Tensor<T>&);

@@ -142,7 +142,12 @@ double digamma(double x) {
     return static_cast<double>(positive_digamma(x));
 }
 
-double polygamma(int n, double x) {
+double polygamma(double order, double x) {
+    constexpr double highest_order = 1e6;  // what it takes to compute grows with it
+    if (!(order >= 0 && order <= highest_order) || order != std::floor(order)) {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    const int n = static_cast<int>(order);
     if (n == 0) {
         return digamma(x);
     }

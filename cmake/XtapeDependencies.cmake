@@ -11,6 +11,22 @@ find_package(LAPACK REQUIRED GLOBAL)
 find_package(LibCSV REQUIRED GLOBAL)
 find_package(LibZip REQUIRED GLOBAL)
 
+# glibc's vector functions, of 2.35 or later: autograd/kernels/libmvec.hpp. Without them xtape takes others.
+include(CheckCXXSourceCompiles)
+include(CMakePushCheckState)
+cmake_push_check_state()
+list(APPEND CMAKE_REQUIRED_LIBRARIES mvec)
+check_cxx_source_compiles("
+    extern \"C\" void _ZGVbN2v_erf();
+    extern \"C\" void _ZGVdN4v_erf();
+    extern \"C\" void _ZGVeN8v_erf();
+    int main() {
+        _ZGVbN2v_erf();
+        _ZGVdN4v_erf();
+        _ZGVeN8v_erf();
+    }" XTAPE_LIBMVEC)
+cmake_pop_check_state()
+
 # Users of xtape see xtensor's and fmt's headers. The rest is the library's own affair: a shared library hides it, a
 # static one passes it on to the linker only (cmake/xtapeConfig.cmake.in finds it again).
 function(xtape_link_dependencies target)
@@ -19,5 +35,5 @@ function(xtape_link_dependencies target)
     target_link_libraries(${target}
         PUBLIC xtensor fmt::fmt
         PRIVATE Threads::Threads CBLAS::CBLAS LAPACK::LAPACK LibCSV::LibCSV LibZip::LibZip
-                $<BUILD_INTERFACE:xtensor-blas> $<BUILD_INTERFACE:xsimd>)
+                $<$<BOOL:${XTAPE_LIBMVEC}>:mvec> $<BUILD_INTERFACE:xtensor-blas> $<BUILD_INTERFACE:xsimd>)
 endfunction()

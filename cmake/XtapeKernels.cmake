@@ -34,15 +34,20 @@ set(XTAPE_DISPATCH_SOURCE ${PROJECT_SOURCE_DIR}/autograd/kernels/dispatch.cpp)
 list(REMOVE_ITEM xtape_kernel_sources ${XTAPE_DISPATCH_SOURCE})
 set_property(SOURCE ${XTAPE_DISPATCH_SOURCE} PROPERTY COMPILE_DEFINITIONS XTAPE_KERNELS_X86=$<BOOL:${XTAPE_X86_64}>)
 
-foreach(arch IN LISTS XTAPE_KERNEL_ARCHS)
-    set(kernels xtape_kernels_${arch})
-    add_library(${kernels} OBJECT ${xtape_kernel_sources})
-    xtape_settings(${kernels})
-    target_include_directories(${kernels} PRIVATE ${PROJECT_BINARY_DIR}/include)
-    target_link_libraries(${kernels} PRIVATE xsimd)
-    target_compile_definitions(${kernels} PRIVATE XTAPE_ARCH=${arch} xsimd=xsimd_${arch})
+# How a target that consists of kernels is compiled for one instruction set.
+function(xtape_kernel_settings target arch)
+    xtape_settings(${target})
+    target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/include)
+    target_link_libraries(${target} PRIVATE xsimd)
+    target_compile_definitions(${target} PRIVATE XTAPE_ARCH=${arch} xsimd=xsimd_${arch}
+                                                 XTAPE_LIBMVEC=$<BOOL:${XTAPE_LIBMVEC}>)
     # Optimised even in a debug build: what is inlined leaves no weak symbol behind, and unoptimised SIMD code is slower
     # than none.
-    target_compile_options(${kernels} PRIVATE ${xtape_flags_${arch}} -fno-math-errno -fno-trapping-math
-                                              $<IF:$<CONFIG:Release>,-O3,-O2>)
+    target_compile_options(${target} PRIVATE ${xtape_flags_${arch}} -fno-math-errno -fno-trapping-math
+                                             $<IF:$<CONFIG:Release>,-O3,-O2>)
+endfunction()
+
+foreach(arch IN LISTS XTAPE_KERNEL_ARCHS)
+    add_library(xtape_kernels_${arch} OBJECT ${xtape_kernel_sources})
+    xtape_kernel_settings(xtape_kernels_${arch} ${arch})
 endforeach()

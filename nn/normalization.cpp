@@ -10,6 +10,7 @@
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/reduction.hpp>
 
@@ -105,8 +106,8 @@ private:
             const T scale = scales.data()[row];
             const auto d = [=](std::size_t i) { return gradient(row, i); };
             const auto y = [=](std::size_t i) { return (x[i] - centre) * scale; };
-            const T mean_d = lane_sum<T>(columns, d) / count;
-            const T mean_dy = lane_sum<T>(columns, [=](std::size_t i) { return d(i) * y(i); }) / count;
+            const T mean_d = mutation::term(lane_sum<T>(columns, d) / count);
+            const T mean_dy = mutation::term(lane_sum<T>(columns, [=](std::size_t i) { return d(i) * y(i); }) / count);
             write(out.data, out.add, columns, [=](std::size_t i) { return scale * (d(i) - mean_d - y(i) * mean_dy); });
         }
     }

@@ -4,6 +4,7 @@
 
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/kernels/lane_functions.hpp>
+#include <xtape/autograd/mutation.hpp>
 
 namespace xtape::XTAPE_ARCH {
 
@@ -21,21 +22,42 @@ Lane<T> non_negative(Lane<T> x) {
     return NonNegative::forward(x);
 }
 template <class T>
+Lane<T> zeros_like(Lane<T>) {
+    return Lane<T>(T(0));
+}
+template <class T>
 Lane<T> sigmoid(Lane<T> x) {
     return Sigmoid::forward(x);
 }
 
+}  // namespace xtape::XTAPE_ARCH
+
+#if XTAPE_MUTATIONS
+#include <xtape/autograd/kernels/breakable_lane.hpp>
+#endif
+
+namespace xtape::XTAPE_ARCH {
 namespace {
 
+// What rules are read with.
+#if XTAPE_MUTATIONS
+template <class T>
+using RuleLane = BreakableLane<T>;
+#else
+template <class T>
+using RuleLane = Lane<T>;
+#endif
+
 // The input's gradient from the incoming one, whatever form the rule's derivative takes.
-template <class Form, class V, class... Values>
-[[gnu::always_inline]] inline V pull(const V& g, const Values&... values) {
+template <class Form, class T, class... Values>
+[[gnu::always_inline]] inline Lane<T> pull(const Lane<T>& g, const Values&... values) {
+    [[maybe_unused]] const mutation::FormRule<Form> rule;
     if constexpr (requires { Form::passes; }) {
         return g;
     } else if constexpr (requires { Form::pullback(g, values...); }) {
-        return Form::pullback(g, values...);
+        return Form::pullback(RuleLane<T>(g), RuleLane<T>(values)...);
     } else {
-        return strong_product(g, Form::derivative(values...));
+        return strong_product<Lane<T>>(g, Form::derivative(RuleLane<T>(values)...));
     }
 }
 
@@ -126,6 +148,23 @@ void select_elements(const T* condition, const T* a, const T* b, T* y, size_t n,
     });
 }
 
+template <class T>
+void clip(const T* x, T* y, size_t n, T lo, T hi) {
+    const Lane<T> low(lo);
+    const Lane<T> high(hi);
+    for_each_lane<T>(n, [=](auto load, auto store) { store(Clip::forward(load(x), low, high), y); });
+}
+
+template <class T>
+void clip_backward(const T* g, const T* x, T* out, size_t n, T lo, T hi, bool add) {
+    const Lane<T> low(lo);
+    const Lane<T> high(hi);
+    for_each_lane<T>(n, [=](auto load, auto store) {
+        const Lane<T> gradient = pull<Clip>(load(g), load(x), low, high);
+        store(add ? load(out) + gradient : gradient, out);
+    });
+}
+
 template <class Rule, class T>
 constexpr kernels::BinaryKernels<T> binary_kernels() {
     if constexpr (requires { typename Rule::Left; }) {
@@ -138,8 +177,11 @@ constexpr kernels::BinaryKernels<T> binary_kernels() {
 
 template <class T, class... Unary, class... Binary>
 constexpr kernels::ElementwiseKernels<T> table_of(RuleList<Unary...>, RuleList<Binary...>) {
-    return {
-        {{unary_forward<Unary, T>, unary_backward<Unary, T>}...}, {binary_kernels<Binary, T>()...}, select_elements<T>};
+    return {{{unary_forward<Unary, T>, unary_backward<Unary, T>}...},
+            {binary_kernels<Binary, T>()...},
+            select_elements<T>,
+            clip<T>,
+            clip_backward<T>};
 }
 
 }  // namespace

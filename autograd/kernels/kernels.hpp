@@ -38,18 +38,40 @@ struct ElementwiseKernels {
     BinaryKernels<T> binary[BinaryRules::size];
     /// y[i] = condition[i] != 0 ? a[i] : b[i]
     void (*select)(const T* condition, const T* a, const T* b, T* y, std::size_t n, Steps steps);
+    /// y[i] = x[i], or the bound that it is beyond
+    void (*clip)(const T* x, T* y, std::size_t n, T lo, T hi);
+    /// out[i] = or += g[i] where x[i] is within the bounds; out may be g.
+    void (*clip_backward)(const T* g, const T* x, T* out, std::size_t n, T lo, T hi, bool add);
+};
+
+/// An array (outer, extent, inner) that is reduced along its middle axis, to (outer, inner).
+struct Extents {
+    std::size_t outer;
+    std::size_t extent;
+    std::size_t inner;
+};
+
+/// A fold of the numbers along an axis to one: a sum, or the like. Long sums are taken pairwise.
+template <class T>
+struct Fold {
+    /// out[i, k] = the fold of x[i, j, k] over j; of deviations, those from centre[i, k], which the others don't read.
+    void (*elements)(const T* x, const T* centre, T* out, Extents extents);
+    /// The same for results of `elements` in the place of numbers.
+    void (*results)(const T* x, const T* centre, T* out, Extents extents);
 };
 
 template <class T>
 struct ReduceKernels {
-    /// The sum of n numbers, pairwise above a block: its error grows with log n.
-    T (*sum)(const T* x, std::size_t n);
-    /// The largest of n numbers, -inf for none, NaN if any is.
-    T (*amax)(const T* x, std::size_t n);
+    Fold<T> sum;
+    Fold<T> product;
+    Fold<T> largest;   // -inf of nothing; NaN if any is
+    Fold<T> smallest;  // likewise
+    Fold<T> magnitudes;
+    Fold<T> squares;
+    Fold<T> deviations;
+    Fold<T> squared_deviations;
     /// out[j] += sum over i of x[i][j]
     void (*add_columns)(const T* x, T* out, std::size_t rows, std::size_t columns);
-    /// out[j] = the largest of out[j] and x[i][j] over i
-    void (*amax_columns)(const T* x, T* out, std::size_t rows, std::size_t columns);
 };
 
 /// What the entries of an all-infinite row weigh in softmax_rows.
@@ -60,8 +82,8 @@ enum class Infinite {
 
 template <class T>
 struct RowKernels {
-    /// lse[i] = log(sum over j of exp(x[i][j]))
-    void (*logsumexp)(const T* x, T* lse, std::size_t rows, std::size_t columns);
+    /// out[i, k] = log(sum over j of exp(x[i, j, k])): -inf of nothing, +inf if one is and none is NaN
+    void (*logsumexp)(const T* x, T* out, Extents extents);
     /// y[i][j] = exp(x[i][j]) / sum over j
     void (*softmax)(const T* x, T* y, std::size_t rows, std::size_t columns, Infinite infinite);
     /// loss[i] = -log softmax(x)[i][labels[i]], exact however large x is

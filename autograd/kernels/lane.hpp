@@ -42,7 +42,8 @@ struct Lane {
     static Lane load(const T* p) { return Lane(Batch::load_unaligned(p)); }
     void store(T* p) const { v.store_unaligned(p); }
 
-    // The first `count` < size elements; the others read as zero, and are not written.
+    // The first `count` < size elements, at least one. The others repeat the first, so that no function takes a detour
+    // for an element that isn't there (libmvec's log of 0); they are not written.
     static Lane load_partial(const T* p, size_t count);
     void store_partial(T* p, size_t count) const;
 
@@ -83,8 +84,8 @@ struct Lane {
 #if defined(__AVX512F__)
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
-    return Lane(Batch(count == 1 ? _mm512_zextps128_ps512(_mm_load_ss(p))
-                                 : _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p)));
+    const auto first = _mm512_set1_ps(*p);
+    return Lane(Batch(count == 1 ? first : _mm512_mask_loadu_ps(first, static_cast<__mmask16>((1U << count) - 1U), p)));
 }
 template <>
 inline void Lane<float>::store_partial(float* p, size_t count) const {
@@ -93,8 +94,8 @@ inline void Lane<float>::store_partial(float* p, size_t count) const {
 }
 template <>
 inline Lane<double> Lane<double>::load_partial(const double* p, size_t count) {
-    return Lane(Batch(count == 1 ? _mm512_zextpd128_pd512(_mm_load_sd(p))
-                                 : _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1U), p)));
+    const auto first = _mm512_set1_pd(*p);
+    return Lane(Batch(count == 1 ? first : _mm512_mask_loadu_pd(first, static_cast<__mmask8>((1U << count) - 1U), p)));
 }
 template <>
 inline void Lane<double>::store_partial(double* p, size_t count) const {
@@ -108,8 +109,10 @@ static inline __m256i mask_of_words(size_t words) {
 }
 template <>
 inline Lane<float> Lane<float>::load_partial(const float* p, size_t count) {
+    const auto first = _mm256_set1_ps(*p);
+    const auto mask = mask_of_words(count);
     return Lane(
-        Batch(count == 1 ? _mm256_zextps128_ps256(_mm_load_ss(p)) : _mm256_maskload_ps(p, mask_of_words(count))));
+        Batch(count == 1 ? first : _mm256_blendv_ps(first, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask))));
 }
 template <>
 inline void Lane<float>::store_partial(float* p, size_t count) const {
@@ -117,8 +120,10 @@ inline void Lane<float>::store_partial(float* p, size_t count) const {
 }
 template <>
 inline Lane<double> Lane<double>::load_partial(const double* p, size_t count) {
+    const auto first = _mm256_set1_pd(*p);
+    const auto mask = mask_of_words(2 * count);
     return Lane(
-        Batch(count == 1 ? _mm256_zextpd128_pd256(_mm_load_sd(p)) : _mm256_maskload_pd(p, mask_of_words(2 * count))));
+        Batch(count == 1 ? first : _mm256_blendv_pd(first, _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask))));
 }
 template <>
 inline void Lane<double>::store_partial(double* p, size_t count) const {
@@ -127,9 +132,9 @@ inline void Lane<double>::store_partial(double* p, size_t count) const {
 #else
 template <class T>
 Lane<T> Lane<T>::load_partial(const T* p, size_t count) {
-    alignas(64) T whole[size] = {};
-    for (size_t i = 0; i < count; ++i) {
-        whole[i] = p[i];
+    alignas(64) T whole[size];
+    for (size_t i = 0; i < size; ++i) {
+        whole[i] = p[i < count ? i : 0];
     }
     return Lane(Batch::load_aligned(whole));
 }
@@ -140,6 +145,23 @@ void Lane<T>::store_partial(T* p, size_t count) const {
     for (size_t i = 0; i < count; ++i) {
         p[i] = whole[i];
     }
+}
+#endif
+
+// c - a * b, rounded once.
+#if defined(__AVX512F__)
+inline Lane<float> minus_product(Lane<float> c, Lane<float> a, Lane<float> b) {
+    return Lane<float>(Lane<float>::Batch(_mm512_fnmadd_ps(a.v, b.v, c.v)));
+}
+inline Lane<double> minus_product(Lane<double> c, Lane<double> a, Lane<double> b) {
+    return Lane<double>(Lane<double>::Batch(_mm512_fnmadd_pd(a.v, b.v, c.v)));
+}
+#elif defined(__FMA__)
+inline Lane<float> minus_product(Lane<float> c, Lane<float> a, Lane<float> b) {
+    return Lane<float>(Lane<float>::Batch(_mm256_fnmadd_ps(a.v, b.v, c.v)));
+}
+inline Lane<double> minus_product(Lane<double> c, Lane<double> a, Lane<double> b) {
+    return Lane<double>(Lane<double>::Batch(_mm256_fnmadd_pd(a.v, b.v, c.v)));
 }
 #endif
 

@@ -1,11 +1,11 @@
 #pragma once
 
-// The functions that rules call, for lanes: xsimd's where they are right within 3 ulp, corrected where they are not at
-// the ends; else the C library's, one element at a time. tests/autograd/kernels_functions_test.cpp holds each to its
-// bound.
+// The functions that rules call, for lanes: libmvec's where it is there and listed in libmvec.hpp; else xsimd's where
+// they are right within 4 ulp, corrected where they are not at the ends; else the C library's, one element at a time.
+// tests/autograd/kernels_functions_test.cpp holds each to its bound.
 
 #include <xtape/autograd/kernels/lane.hpp>
-#include <xtape/autograd/special_functions.hpp>
+#include <xtape/autograd/kernels/libmvec.hpp>
 
 namespace xtape::XTAPE_ARCH {
 
@@ -50,13 +50,13 @@ template <class T, class F>
 XTAPE_LIBM(log2)
 XTAPE_LIBM(log10)
 XTAPE_LIBM(cbrt)
-XTAPE_LIBM(asin)
-XTAPE_LIBM(acos)
 XTAPE_LIBM(erf)
 XTAPE_LIBM(erfc)
 XTAPE_LIBM2(atan2)
-XTAPE_LIBM2(fmod)
 XTAPE_LIBM2(pow)  // xsimd 8.1's loses NaNs, pow(0, 0) and up to 969 ulp
+
+inline float c_fmod(float x, float y) { return ::fmodf(x, y); }
+inline double c_fmod(double x, double y) { return ::fmod(x, y); }
 
 #undef XTAPE_LIBM
 #undef XTAPE_LIBM2
@@ -71,6 +71,8 @@ XTAPE_LIBM2(pow)  // xsimd 8.1's loses NaNs, pow(0, 0) and up to 969 ulp
 XTAPE_XSIMD(sin, sin)
 XTAPE_XSIMD(cos, cos)
 XTAPE_XSIMD(tan, tan)
+XTAPE_XSIMD(asin, asin)
+XTAPE_XSIMD(acos, acos)
 XTAPE_XSIMD(atan, atan)
 XTAPE_XSIMD(tanh, tanh)
 XTAPE_XSIMD(asinh, asinh)
@@ -160,23 +162,29 @@ Lane<T> hypot(Lane<T> x, Lane<T> y) {
     return select(is_equal(a, infinity), a, select(is_equal(b, infinity), b, length));
 }
 
+// What a has left after b was taken from it as often as it goes in. Where the quotient's whole part is exact, that is
+// one fused operation and exact: rounded up to a whole number, the quotient may be one too many, never one too few.
+#if defined(__FMA__)
 template <class T>
-Lane<T> normal_cdf(Lane<T> x) {
-    return each(x, [](T e) { return static_cast<T>(special::normal_cdf(static_cast<double>(e))); });
+Lane<T> fmod(Lane<T> a, Lane<T> b) {
+    constexpr double whole_numbers = sizeof(T) == sizeof(float) ? 0x1p24 : 0x1p53;
+    const Lane<T> x = abs(a);
+    const Lane<T> y = abs(b);
+    const Lane<T> times(xsimd::trunc((x / y).v));
+    Lane<T> rest = minus_product(x, times, y);
+    rest = select(is_less(rest, 0.0), rest + y, rest);
+    rest = select(is_less(x, y), x, rest);  // y may be infinite
+    const LaneMask<T> exact{is_less(times, whole_numbers).m | is_less(x, y).m};
+    return xsimd::all(exact.m) ? Lane<T>(xsimd::copysign(rest.v, a.v))
+                               : each(a, b, [](T e, T f) { return c_fmod(e, f); });
 }
+#else
 template <class T>
-Lane<T> lgamma(Lane<T> x) {
-    return each(x, [](T e) { return static_cast<T>(special::lgamma(static_cast<double>(e))); });
+Lane<T> fmod(Lane<T> a, Lane<T> b) {
+    return each(a, b, [](T e, T f) { return c_fmod(e, f); });
 }
-template <class T>
-Lane<T> digamma(Lane<T> x) {
-    return each(x, [](T e) { return static_cast<T>(special::digamma(static_cast<double>(e))); });
-}
-template <class T>
-Lane<T> polygamma(Lane<T> n, Lane<T> x) {
-    return each(n, x, [](T order, T e) {
-        return static_cast<T>(special::polygamma(static_cast<int>(order), static_cast<double>(e)));
-    });
-}
+#endif
 
 }  // namespace xtape::XTAPE_ARCH
+
+#include <xtape/autograd/kernels/lane_special.hpp>

@@ -1,29 +1,10 @@
+#include <xtape/autograd/kernels/folds.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/kernels/lane_functions.hpp>
+#include <xtape/autograd/mutation.hpp>
 
 namespace xtape::XTAPE_ARCH {
 namespace {
-
-template <class T>
-T sum_of(Lane<T> lanes) {
-    alignas(64) T parts[Lane<T>::size];
-    lanes.v.store_aligned(parts);
-    for (size_t width = Lane<T>::size / 2; width > 0; width /= 2) {
-        for (size_t i = 0; i < width; ++i) {
-            parts[i] += parts[i + width];
-        }
-    }
-    return parts[0];
-}
-
-template <class T>
-T largest_of(const T* x, size_t n) {
-    T largest = -static_cast<T>(__builtin_inf());
-    for (size_t i = 0; i < n; ++i) {
-        largest = largest != largest || largest > x[i] ? largest : x[i];
-    }
-    return largest;
-}
 
 // f(lane) summed over a row; what lies beyond the row's end counts nothing.
 template <class T, class F>
@@ -34,7 +15,7 @@ template <class T, class F>
     for (; j + V::size <= n; j += V::size) {
         acc = acc + f([j](const T* p) { return V::load(p + j); }, [j](V lane, T* p) { lane.store(p + j); });
     }
-    T total = sum_of(acc);
+    T total = fold_lanes<Sum>(acc);
     if (j < n) {
         const size_t count = n - j;
         const V last = f([j, count](const T* p) { return V::load_partial(p + j, count); },
@@ -48,38 +29,104 @@ template <class T, class F>
     return total;
 }
 
+inline float log_of(float x) { return ::logf(x); }
+inline double log_of(double x) { return ::log(x); }
+inline float exp_of(float x) { return ::expf(x); }
+inline double exp_of(double x) { return ::exp(x); }
+
+// exp of what is not positive, to be added to exp(0): there 0 is as good as what lies below the smallest normal number,
+// and xsimd's, which has it so, needs no correction.
 template <class T>
-T log_of(T x) {
-    if constexpr (sizeof(T) == sizeof(float)) {
-        return ::logf(x);
-    } else {
-        return ::log(x);
-    }
+[[gnu::always_inline]] inline Lane<T> term(Lane<T> x) {
+#if XTAPE_LIBMVEC && !defined(__AVX512F__)
+    return exp(x);
+#else
+    return Lane<T>(xsimd::exp(x.v));
+#endif
 }
 
+// The sum over j of exp(x[j] - shift), where shift is the largest.
 template <class T>
-constexpr T infinity = static_cast<T>(__builtin_inf());
-
-// The sum over j of exp(x[j] - shift).
-template <class T>
-T shifted_total(const T* x, size_t n, T shift) {
-    return sum_row<T>(n, [=](auto load, auto) { return exp(load(x) - Lane<T>(shift)); });
+[[gnu::flatten]] T shifted_total(const T* x, size_t n, T shift) {
+    return sum_row<T>(n, [=](auto load, auto) { return term(load(x) - Lane<T>(shift)); });
 }
 
-// Shifted by the row's largest, so that nothing overflows; an infinite largest is the result.
+// logsumexp subtracts the largest first, so that nothing overflows; an infinite largest is the result. The largest is
+// that of a block still in cache: when the next block holds a larger one, the total is scaled down to it (the online
+// normaliser of Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, by blocks).
+
+template <class T>
+bool is_infinite(T x) {
+    return x == infinity<T> || x == -infinity<T>;
+}
+
 template <class T>
 T row_logsumexp(const T* x, size_t n) {
-    const T largest = largest_of(x, n);
-    if (largest == infinity<T> || largest == -infinity<T>) {
-        return largest;
+    constexpr size_t block = 2048;
+    T largest = -infinity<T>;
+    T total = T(0);
+    for (size_t first = 0; first < n; first += block) {
+        const size_t count = n - first < block ? n - first : block;
+        const T before = largest;
+        largest = Largest::combine(largest, fold_row<Largest>(x + first, count));
+        if (!is_infinite(largest)) {
+            const T scale = total == T(0) ? T(0) : exp_of(before - largest);
+            total = total * scale + shifted_total(x + first, count, largest);
+        }
     }
-    return largest + log_of(shifted_total(x, n, largest));
+    return is_infinite(largest) ? largest : largest + log_of(total);
 }
 
 template <class T>
-void logsumexp(const T* x, T* lse, size_t rows, size_t columns) {
-    for (size_t i = 0; i < rows; ++i) {
-        lse[i] = row_logsumexp(x + i * columns, columns);
+[[gnu::flatten]] void logsumexp_down(const T* x, size_t stride, T* out, size_t rows, size_t width) {
+    using V = Lane<T>;
+    constexpr size_t block = 32;
+    alignas(64) T buffers[4][tile];
+    T* const largest = buffers[0];
+    T* const shift = buffers[1];  // the largest, or 0 where that is infinite: no infinity meets another
+    T* const total = buffers[2];
+    T* const part = buffers[3];  // of the total, of one block: small terms are added among themselves first
+    const auto is_infinite = [](V lane) { return is_equal(abs(lane), __builtin_inf()); };
+    for_each_lane<T>(width, [=](auto, auto store) {
+        store(V(-infinity<T>), largest);
+        store(V(T(0)), total);
+    });
+    for (size_t first = 0; first < rows; first += block) {
+        const size_t end = rows - first < block ? rows : first + block;
+        T* const high = shift;
+        fold_down<Largest>(x + first * stride, stride, static_cast<const T*>(nullptr), high, end - first, width);
+        for_each_lane<T>(width, [=](auto load, auto store) {
+            const V now = Largest::combine(load(largest), load(high));
+            const V finite = select(is_infinite(now), 0.0, now);
+            store(load(total) * term(load(largest) - finite), total);
+            store(now, largest);
+            store(finite, shift);
+            store(V(T(0)), part);
+        });
+        for (size_t i = first; i < end; ++i) {
+            const T* const row = x + i * stride;
+            for_each_lane<T>(width,
+                             [=](auto load, auto store) { store(load(part) + term(load(row) - load(shift)), part); });
+        }
+        for_each_lane<T>(width, [=](auto load, auto store) { store(load(total) + load(part), total); });
+    }
+    for_each_lane<T>(width, [=](auto load, auto store) {
+        const V most = load(largest);
+        store(select(is_infinite(most), most, most + log(load(total))), out);
+    });
+}
+
+template <class T>
+void logsumexp(const T* x, T* out, kernels::Extents extents) {
+    const auto [outer, extent, inner] = extents;
+    for (size_t i = 0; i < outer; ++i, x += extent * inner, out += inner) {
+        if (inner == 1) {
+            *out = row_logsumexp(x, extent);
+            continue;
+        }
+        for (size_t j = 0; j < inner; j += tile) {
+            logsumexp_down(x + j, inner, out + j, extent, inner - j < tile ? inner - j : tile);
+        }
     }
 }
 
@@ -97,7 +144,7 @@ void share_infinite_row(const T* x, T* y, size_t n, T largest) {
 template <class T>
 void softmax(const T* x, T* y, size_t rows, size_t columns, kernels::Infinite infinite) {
     for (size_t i = 0; i < rows; ++i, x += columns, y += columns) {
-        const T largest = largest_of(x, columns);
+        const T largest = fold_row<Largest>(x, columns);
         if (infinite == kernels::Infinite::shared && (largest == infinity<T> || largest == -infinity<T>)) {
             share_infinite_row(x, y, columns, largest);
             continue;
@@ -116,7 +163,7 @@ void softmax(const T* x, T* y, size_t rows, size_t columns, kernels::Infinite in
 template <class T>
 void cross_entropy(const T* x, const int64_t* labels, T* loss, size_t rows, size_t columns) {
     for (size_t i = 0; i < rows; ++i, x += columns) {
-        const T largest = largest_of(x, columns);
+        const T largest = fold_row<Largest>(x, columns);
         loss[i] = (largest - x[labels[i]]) + log_of(shifted_total(x, columns, largest));
     }
 }
@@ -124,9 +171,9 @@ void cross_entropy(const T* x, const int64_t* labels, T* loss, size_t rows, size
 template <class T>
 void scaled_softmax(const T* x, const T* g, T* out, size_t rows, size_t columns, bool add) {
     for (size_t i = 0; i < rows; ++i, x += columns, out += columns) {
-        const T largest = largest_of(x, columns);
+        const T largest = fold_row<Largest>(x, columns);
         const Lane<T> shift(largest);
-        const Lane<T> scale(g[i] == T(0) ? T(0) : g[i] / shifted_total(x, columns, largest));
+        const Lane<T> scale(mutation::guard(g[i] == T(0)) ? T(0) : g[i] / shifted_total(x, columns, largest));
         for_each_lane<T>(columns, [=](auto load, auto store) {
             const Lane<T> gradient = strong_product(scale, exp(load(x) - shift));
             store(add ? load(out) + gradient : gradient, out);
@@ -139,7 +186,7 @@ void softmax_backward(const T* g, const T* y, T* out, size_t rows, size_t column
     for (size_t i = 0; i < rows; ++i, g += columns, y += columns, out += columns) {
         const Lane<T> dot(sum_row<T>(columns, [=](auto load, auto) { return load(g) * load(y); }));
         for_each_lane<T>(columns, [=](auto load, auto store) {
-            const Lane<T> gradient = load(y) * (load(g) - dot);
+            const Lane<T> gradient = load(y) * (load(g) - mutation::term(dot));
             store(add ? load(out) + gradient : gradient, out);
         });
     }
@@ -149,7 +196,7 @@ template <class T>
 void log_softmax(const T* x, T* y, size_t rows, size_t columns) {
     for (size_t i = 0; i < rows; ++i, x += columns, y += columns) {
         // Both shifts apart: log_softmax of (1e4, 0) must not lose the small one's digits to the large.
-        const T largest = largest_of(x, columns);
+        const T largest = fold_row<Largest>(x, columns);
         const Lane<T> shift(largest);
         const Lane<T> log_total(log_of(shifted_total(x, columns, largest)));
         for_each_lane<T>(columns, [=](auto load, auto store) { store((load(x) - shift) - log_total, y); });
@@ -161,7 +208,7 @@ void log_softmax_backward(const T* g, const T* y, T* out, size_t rows, size_t co
     for (size_t i = 0; i < rows; ++i, g += columns, y += columns, out += columns) {
         const Lane<T> total(sum_row<T>(columns, [=](auto load, auto) { return load(g); }));
         for_each_lane<T>(columns, [=](auto load, auto store) {
-            const Lane<T> gradient = load(g) - exp(load(y)) * total;
+            const Lane<T> gradient = load(g) - mutation::term(exp(load(y)) * total);
             store(add ? load(out) + gradient : gradient, out);
         });
     }

@@ -52,6 +52,12 @@ TEST_CASE("Tensor") {
     hook.remove();
     CHECK(elements(w.cast<float>()) == std::vector<float>{10.0F, 12.0F});
     CHECK(elements(cast<double>(xt::xarray<int>{1, 2})) == Values{1.0, 2.0});
+    w.zero_grad();
+    sum(w.cast<float>() * 3.0).backward(BackwardOptions{.create_graph = true});
+    CHECK(elements(w.grad()) == Values{3.0, 3.0});
+    w.zero_grad();
+    sum(square(w).cast<float>()).backward();
+    CHECK(elements(w.grad()) == Values{20.0, 24.0});
 }
 
 TEST_CASE("handles are const in all they do") {

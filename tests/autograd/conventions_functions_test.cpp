@@ -109,6 +109,10 @@ TEST_CASE("clip passes the gradient at its bounds and keeps NaNs") {
         {"clip below", XTAPE_F(clip(x, -1.0, 2.0)), -3.0, -1.0, {0, 0}},
         {"clip above", XTAPE_F(clip(x, -1.0, 2.0)), 3.0, 2.0, {0, 0}},
         {"clip(NaN)", XTAPE_F(clip(x, -1.0, 2.0)), NaN, NaN, {NaN}},
+        {"clip(NaN) with a lower bound alone", XTAPE_F(clip(x, -1.0, inf)), NaN, NaN, {NaN}},
+        {"clip(NaN) with an upper bound alone", XTAPE_F(clip(x, -inf, 2.0)), NaN, NaN, {NaN}},
+        {"clip with a lower bound alone", XTAPE_F(clip(x, -1.0, inf)), 5.0, 5.0, {1, 0}},
+        {"clip with an upper bound alone", XTAPE_F(clip(x, -inf, 2.0)), -5.0, -5.0, {1, 0}},
         {"clip without bounds", XTAPE_F(clip(x, -inf, inf)), 5.0, 5.0, {1, 0}},
     });
     CHECK_THROWS_WITH_AS(std::ignore = clip(Tensor<double>(1.0), 2.0, 1.0),
@@ -137,6 +141,10 @@ TEST_CASE("hypot and atan2 at the origin, logaddexp of infinities") {
     check_gradient("atan2(0, 0)", angle, {0.0, 0.0}, {0.0, 0.0});
     check_gradient("atan2(0, -1)", angle, {0.0, -1.0}, {-1.0, 0.0});
     check_gradient("atan2(inf, 1)", angle, {inf, 1.0}, {0.0, 0.0});
+    check_gradient("atan2(1, inf)", angle, {1.0, inf}, {0.0, 0.0});
+    check_gradient("atan2(1, -inf)", angle, {1.0, -inf}, {0.0, 0.0});
+    check_gradient("logaddexp(NaN, 1)", added, {NaN, 1.0}, {NaN, NaN});
+    check_gradient("logaddexp(1, NaN)", added, {1.0, NaN}, {NaN, NaN});
     check_gradient("logaddexp(-inf, -inf)", added, {-inf, -inf}, {0.0, 0.0});
     check_gradient("logaddexp(-inf, 1)", added, {-inf, 1.0}, {0.0, 1.0});
     check_gradient("logaddexp(inf, inf)", added, {inf, inf}, {0.5, 0.5});

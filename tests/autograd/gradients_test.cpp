@@ -50,12 +50,12 @@ Tensors<T> gradients_of(const Tensor<T>& y, const Tensors<T>& xs, bool create_gr
 
 /// The gradient of all the gradients, each with weights of its own.
 template <typename T>
-Tensors<T> second_order(const Tensors<T>& first, const Tensors<T>& xs) {
+Tensors<T> second_order(const Tensors<T>& first, const Tensors<T>& xs, bool create_graph) {
     Tensor<T> total = T(0);
     for (const auto& g : first) {
         total = total + sum(g * cotangent_of(g));
     }
-    return gradients_of(total, xs, false);
+    return gradients_of(total, xs, create_graph);
 }
 
 /// Empty if the tensors agree to `tolerance`, relative to the largest magnitude in each; else what differs.
@@ -87,6 +87,7 @@ struct Derivatives {
     Tensors<T> plain;
     Tensors<T> recorded;
     Tensors<T> second;
+    Tensors<T> second_recorded;
 
     explicit Derivatives(const Row& row) {
         const Tensors<T> xs = as_parameters(sample<T>(row));
@@ -94,7 +95,8 @@ struct Derivatives {
         value = {y};
         plain = gradients_of(y, xs, false);
         recorded = gradients_of(y, xs, true);
-        second = second_order(recorded, xs);
+        second = second_order(recorded, xs, false);
+        second_recorded = second_order(recorded, xs, true);
     }
 };
 
@@ -151,7 +153,8 @@ TEST_CASE("values and derivatives in float are those in double") {
 TEST_CASE("a recorded gradient is the fused one") {
     check_each_row([](const Row& row) {
         const Derivatives<double> both(row);
-        return difference("gradient", both.recorded, both.plain, 1e-14);
+        return difference("gradient", both.recorded, both.plain, 1e-14) +
+               difference("second derivative", both.second_recorded, both.second, 1e-13);
     });
 }
 

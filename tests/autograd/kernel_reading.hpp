@@ -38,6 +38,7 @@ struct One {
     friend One select(bool holds, One a, One b) { return holds ? a : b; }
     friend One select(bool holds, double a, One b) { return holds ? One{static_cast<T>(a)} : b; }
     friend One select(bool holds, One a, double b) { return holds ? a : One{static_cast<T>(b)}; }
+    friend One zeros_like(One) { return {T(0)}; }
     friend One constant(One, double c) { return {static_cast<T>(c)}; }
 
     friend One abs(One x) { return {std::abs(x.v)}; }
@@ -78,7 +79,7 @@ struct One {
     friend One lgamma(One x) { return {std::lgamma(x.v)}; }
     friend One digamma(One x) { return {static_cast<T>(xtape::special::digamma(static_cast<double>(x.v)))}; }
     friend One polygamma(One n, One x) {
-        return {static_cast<T>(xtape::special::polygamma(static_cast<int>(n.v), static_cast<double>(x.v)))};
+        return {static_cast<T>(xtape::special::polygamma(static_cast<double>(n.v), static_cast<double>(x.v)))};
     }
     friend One sigmoid(One x) { return xtape::Sigmoid::forward(x); }
 

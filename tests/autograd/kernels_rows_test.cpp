@@ -1,5 +1,5 @@
-// Kernels over whole rows and columns (sums, largest elements, the softmax family, updates) against naive loops in a
-// wider precision, at all sizes and places in memory.
+// Kernels over whole rows (the softmax family, updates) against naive loops in a wider precision, at all sizes and
+// places in memory. Folds are in reductions_kernels_test.cpp.
 
 #include <algorithm>
 #include <cmath>
@@ -31,8 +31,6 @@ void expect_near(const std::string& what, T got, Wider<T> expected, Wider<T> mag
 }
 
 constexpr std::size_t row_counts[] = {0, 1, 2, 4};
-constexpr std::size_t row_lengths[] = {0, 1, 3, 4, 7, 8, 15, 16, 17, 33, 63, 64, 65, 1000, 2047, 2048, 2049, 3999};
-
 /// Runs f(rows, columns, place) over matrices of all sizes.
 template <class F>
 void over_matrices(F f) {
@@ -43,81 +41,6 @@ void over_matrices(F f) {
             }
         }
     }
-}
-
-template <class T>
-void check_sum_and_amax() {
-    Array<T> x;
-    for (const std::size_t n : row_lengths) {
-        for (const Place place : kernel_memory::places) {
-            x.lay_out(n, place);
-            fill(x, 1);
-            Wider<T> total = 0;
-            for (std::size_t i = 0; i < n; ++i) {
-                total += x[i];
-            }
-            const auto& reduce = kernels::active<T>().reduce;
-            const auto name = fmt::format("of {}", n);
-            expect_near("sum " + name, reduce.sum(x.data(), n), total, Wider<T>(0), 0.5);  // all partial sums are exact
-            const T largest = n == 0 ? -std::numeric_limits<T>::infinity() : *std::max_element(x.data(), x.data() + n);
-            CHECK(reduce.amax(x.data(), n) == largest);
-            // The largest, and a NaN, wherever they are.
-            for (std::size_t i = 0; i < n; i += std::max<std::size_t>(1, n / 37)) {
-                const T before = x[i];
-                x[i] = T(100);
-                CHECK(reduce.amax(x.data(), n) == T(100));
-                CHECK(reduce.sum(x.data(), n) == static_cast<T>(total - before + 100));
-                x[i] = std::numeric_limits<T>::quiet_NaN();
-                CHECK(std::isnan(reduce.amax(x.data(), n)));
-                x[i] = before;
-            }
-        }
-    }
-    std::vector<T> lowest(77, -std::numeric_limits<T>::infinity());
-    CHECK(kernels::active<T>().reduce.amax(lowest.data(), 77) == -std::numeric_limits<T>::infinity());
-}
-
-template <class T>
-void check_columns() {
-    Array<T> x, out;
-    over_matrices([&](std::size_t rows, std::size_t columns, Place place) {
-        const auto name = fmt::format("{} x {}", rows, columns);
-        x.lay_out(rows * columns, place);
-        fill(x, 2);
-        if (x.size() > 2) {
-            x[x.size() / 2] = std::numeric_limits<T>::quiet_NaN();
-        }
-        for (const bool is_sum : {true, false}) {
-            out.lay_out(columns, place);
-            fill(out, 3);
-            const std::vector<T> before(out.data(), out.data() + columns);
-            const auto& reduce = kernels::active<T>().reduce;
-            (is_sum ? reduce.add_columns : reduce.amax_columns)(x.data(), out.data(), rows, columns);
-            for (std::size_t j = 0; j < columns; ++j) {
-                Wider<T> folded = before[j];
-                for (std::size_t i = 0; i < rows; ++i) {
-                    const Wider<T> next = x[i * columns + j];
-                    folded = is_sum ? folded + next : std::isnan(folded) || folded > next ? folded : next;
-                }
-                expect_near((is_sum ? "add_columns " : "amax_columns ") + name, out[j], folded, Wider<T>(0));
-            }
-            CHECK(out.kept_to_its_own());
-        }
-    });
-}
-
-/// A long sum keeps its digits: 0.1 a million times, by row and by column.
-template <class T>
-void check_long_sums() {
-    const std::size_t n = 1000003;
-    const std::vector<T> x(n, T(0.1));
-    const auto exact = static_cast<Wider<T>>(T(0.1));
-    expect_near("a million in a row", kernels::active<T>().reduce.sum(x.data(), n), exact * static_cast<Wider<T>>(n),
-                Wider<T>(0), 50);
-    std::vector<T> out(3, T(0));
-    const std::size_t rows = n / 3;
-    kernels::active<T>().reduce.add_columns(x.data(), out.data(), rows, 3);
-    expect_near("a third of it in a column", out[1], exact * static_cast<Wider<T>>(rows), Wider<T>(0), 500);
 }
 
 /// softmax of each row and the logarithm of its denominator, naively.
@@ -150,7 +73,7 @@ void check_softmax_forward() {
         fill(x, 4);
         const Softmax<T> expected(x, rows, columns);
         lse.lay_out(rows, place);
-        kernel.logsumexp(x.data(), lse.data(), rows, columns);
+        kernel.logsumexp(x.data(), lse.data(), {rows, columns, 1});
         for (std::size_t i = 0; i < rows; ++i) {
             expect_near("logsumexp " + name, lse[i], expected.lse[i], Wider<T>(4));
         }
@@ -265,21 +188,6 @@ void check_update(kernels::SgdStep step) {
 }
 
 }  // namespace
-
-TEST_CASE("sums and largest elements of a row") {
-    check_sum_and_amax<float>();
-    check_sum_and_amax<double>();
-}
-
-TEST_CASE("sums and largest elements of columns") {
-    check_columns<float>();
-    check_columns<double>();
-}
-
-TEST_CASE("long sums keep their digits") {
-    check_long_sums<float>();
-    check_long_sums<double>();
-}
 
 TEST_CASE("logsumexp, softmax and log_softmax of rows") {
     check_softmax_forward<float>();

@@ -191,6 +191,12 @@ TEST_CASE_TEMPLATE("equal singular values: right values, finite gradients of wha
         check_close("of rank 1", gradient([](const auto& x) { return square(std::get<1>(linalg::svd(x))); }, flat),
                     2.0 * flat);
     }
+    // Values that are 0 exactly, in a matrix whose vectors span less than the space.
+    const Tensor<T> tall(xt::xarray<T>{{3, 0}, {0, 0}, {0, 0}});
+    for (const Tensor<T>& a : {tall, transpose(tall)}) {
+        check_close("of zeros", gradient([](const auto& x) { return square(std::get<1>(linalg::svd(x))); }, a),
+                    2.0 * a);
+    }
 }
 
 TEST_CASE("the polar factor U Vt has right derivatives where singular values are equal") {

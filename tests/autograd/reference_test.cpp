@@ -27,7 +27,7 @@ using reference::mismatch;
 namespace {
 
 constexpr double double_tolerance = 1e-10;
-constexpr double float_tolerance = 5e-5;
+constexpr double float_tolerance = 1e-5;
 
 const Json& reference_cases() {
     static const Json cases = reference::read_json("reference.json").at("cases");
@@ -191,7 +191,7 @@ TEST_CASE("values and gradients in double are PyTorch's to 1e-10") {
     });
 }
 
-TEST_CASE("values and gradients in float are PyTorch's doubles to 5e-5") {
+TEST_CASE("values and gradients in float are PyTorch's doubles to 1e-5") {
     for_each_case([](const Json& one, const Expression& expression) {
         return first_order<float>(one, expression, float_tolerance);
     });

@@ -1,0 +1,253 @@
+// Gradients of GradBench's evals on one thread: xtape, as benchmarks/gradbench writes them, against programs written by
+// hand (handwritten_gradbench.hpp). First both must agree; then they are timed in turn.
+
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gradbench/gmm.hpp"
+#include "gradbench/kmeans.hpp"
+#include "gradbench/llsq.hpp"
+#include "gradbench/lse.hpp"
+#include "gradbench/lstm.hpp"
+#include "handwritten_gradbench.hpp"
+#include "interleaved.hpp"
+
+// OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
+extern "C" void openblas_set_num_threads(int) __attribute__((weak));
+
+namespace {
+
+using namespace xtape;
+using bench::HandwrittenGradbench;
+using gradbench::Json;
+using Gradients = std::vector<Tensor<double>>;
+
+struct Contest {
+    std::string name;
+    double target;  // xtape's time over the hand-written program's
+    std::function<Gradients()> differentiate;
+    std::function<void(const HandwrittenGradbench&, double*)> differentiate_by_hand;  // the same, one after the other
+};
+
+/// Random inputs such as the evals make for themselves.
+class Inputs {
+public:
+    Json normal(std::size_t count) { return numbers(count, std::normal_distribution<double>()); }
+    Json uniform(std::size_t count) { return numbers(count, std::uniform_real_distribution<double>()); }
+    Json bits(std::size_t count) { return numbers(count, std::bernoulli_distribution()); }
+    static Json rows(std::size_t count, const std::function<Json()>& row) {
+        Json all = Json::array();
+        for (std::size_t i = 0; i < count; ++i) {
+            all.push_back(row());
+        }
+        return all;
+    }
+
+private:
+    template <class Distribution>
+    Json numbers(std::size_t count, Distribution distribution) {
+        return rows(count, [&] { return Json(static_cast<double>(distribution(generator_))); });
+    }
+
+    std::mt19937_64 generator_{31337};
+};
+
+Contest gmm_contest(std::size_t d, std::size_t k, double target) {
+    constexpr std::size_t n = 1000;
+    Inputs in;
+    const gradbench::gmm::Input input(Json{{"x", in.rows(n, [&] { return in.normal(d); })},
+                                           {"alpha", in.normal(k)},
+                                           {"mu", in.rows(k, [&] { return in.uniform(d); })},
+                                           {"q", in.rows(k, [&] { return in.normal(d); })},
+                                           {"l", in.rows(k, [&] { return in.normal(d * (d - 1) / 2); })},
+                                           {"m", 0},
+                                           {"gamma", 1.0}});
+    const auto by_hand = [=](const HandwrittenGradbench& program, double* out) {
+        const auto& [alpha, mu, q, l] = input.parameters;
+        program.gmm({n, d, k, input.m, input.gamma, alpha.data(), mu.data(), q.data(), l.data(), input.x.data()}, out,
+                    out + k, out + k + k * d, out + k + 2 * k * d);
+    };
+    const auto by_xtape = [=] {
+        const auto g = gradbench::gmm::jacobian(input);
+        return Gradients{g.alpha, g.mu, g.q, g.l};
+    };
+    return {fmt::format("gmm d={} k={} n={}", d, k, n), target, by_xtape, by_hand};
+}
+
+Contest lse_contest(std::size_t n, double target) {
+    const gradbench::lse::Input input(Json{{"x", Inputs().uniform(n)}});
+    return {fmt::format("lse n={}", n), target, [=] { return Gradients{gradbench::lse::gradient(input)}; },
+            [=](const HandwrittenGradbench& program, double* out) { program.lse(input.x.data(), n, out); }};
+}
+
+Contest kmeans_contest(std::size_t n, std::size_t k, std::size_t d, double target) {
+    Inputs in;
+    const Json points = in.rows(n, [&] { return in.uniform(d); });
+    // The last points, so that no centroid is without one.
+    const Json centroids(std::vector<Json>(points.end() - static_cast<std::ptrdiff_t>(k), points.end()));
+    const gradbench::kmeans::Input input(Json{{"points", points}, {"centroids", centroids}});
+    return {fmt::format("kmeans n={} k={} d={}", n, k, d), target,
+            [=] { return Gradients{gradbench::kmeans::direction(input)}; },
+            [=](const HandwrittenGradbench& program, double* out) {
+                program.kmeans(input.points.data(), input.centroids.data(), n, k, d, out);
+            }};
+}
+
+Contest llsq_contest(std::size_t n, std::size_t m, double target) {
+    const gradbench::llsq::Input input(Json{{"x", Inputs().uniform(m)}, {"n", n}});
+    return {fmt::format("llsq n={} m={}", n, m), target, [=] { return Gradients{gradbench::llsq::gradient(input)}; },
+            [=](const HandwrittenGradbench& program, double* out) { program.llsq(input.x.data(), m, n, out); }};
+}
+
+Contest lstm_contest(std::size_t layers, std::size_t characters, std::size_t bits, double target) {
+    Inputs in;
+    const gradbench::lstm::Input input(Json{{"main_params", in.rows(2 * layers, [&] { return in.uniform(4 * bits); })},
+                                            {"extra_params", in.rows(3, [&] { return in.uniform(bits); })},
+                                            {"state", in.rows(2 * layers, [&] { return in.uniform(bits); })},
+                                            {"sequence", in.rows(characters, [&] { return in.bits(bits); })}});
+    return {fmt::format("lstm l={} c={} b={}", layers, characters, bits), target,
+            [=] { return Gradients{gradbench::lstm::jacobian(input)}; },
+            [=](const HandwrittenGradbench& program, double* out) {
+                program.lstm({layers, characters, bits, input.main.data(), input.extra.data(), input.state.data(),
+                              input.sequence.data()},
+                             out);
+            }};
+}
+
+std::vector<std::pair<std::string, std::function<Contest()>>> all_contests() {
+    return {{"gmm d=10 k=10", [] { return gmm_contest(10, 10, 1.0); }},
+            {"gmm d=32 k=25", [] { return gmm_contest(32, 25, 0.5); }},
+            {"gmm d=64 k=50", [] { return gmm_contest(64, 50, 0.3); }},
+            {"lse", [] { return lse_contest(1'000'000, 0.5); }},
+            {"kmeans", [] { return kmeans_contest(10'000, 100, 16, 1.0); }},
+            {"llsq", [] { return llsq_contest(16'392, 128, 1.0); }},
+            {"lstm", [] { return lstm_contest(2, 1024, 14, 0.4); }}};
+}
+
+/// What the programs disagree on, empty if nothing: differences are relative to the largest element of a gradient.
+std::string disagreement(const Contest& contest, const HandwrittenGradbench& program) {
+    constexpr double tolerance = 1e-8;
+    const Gradients gradients = contest.differentiate();
+    std::size_t size = 0;
+    for (const Tensor<double>& gradient : gradients) {
+        size += gradient.size();
+    }
+    std::vector<double> by_hand(size, std::numeric_limits<double>::quiet_NaN());
+    contest.differentiate_by_hand(program, by_hand.data());
+    const double* expected = by_hand.data();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+        double largest = 0.0;
+        double difference = 0.0;
+        for (std::size_t j = 0; j < gradients[i].size(); ++j, ++expected) {
+            const double apart = std::abs(gradients[i].data()[j] - *expected);
+            if (!std::isfinite(apart)) {
+                return fmt::format("element {} of gradient {} is {} and by hand {}", j, i, gradients[i].data()[j],
+                                   *expected);
+            }
+            difference = std::max(difference, apart);
+            largest = std::max(largest, std::abs(*expected));
+        }
+        if (difference > tolerance * largest) {
+            return fmt::format("gradient {}: relative difference {:.2g}", i, difference / largest);
+        }
+    }
+    return {};
+}
+
+bool agree(const Contest& contest) {
+    for (const auto* program : {&bench::handwritten_gradbench, &bench::handwritten_gradbench_fast}) {
+        const std::string what = disagreement(contest, *program);
+        if (!what.empty()) {
+            fmt::print("{:<26} DIFFERENT RESULTS: {}\n", contest.name, what);
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Prints one row; false if the programs differ or the target is missed.
+bool run(const Contest& contest, double budget) {
+    if (!agree(contest)) {
+        return false;
+    }
+    std::size_t size = 0;
+    for (const Tensor<double>& gradient : contest.differentiate()) {
+        size += gradient.size();
+    }
+    std::vector<double> out(size);
+    const std::vector<std::function<void()>> programs = {
+        [&] { contest.differentiate_by_hand(bench::handwritten_gradbench, out.data()); },
+        [&] { contest.differentiate(); },
+        [&] { contest.differentiate_by_hand(bench::handwritten_gradbench_fast, out.data()); }};
+    const std::vector<double> taken = bench::best_in_turn(programs, budget);
+    const double ratio = taken[1] / taken[0];
+    fmt::print("{:<26} {:>10.3f} {:>10.3f} {:>7.3f} {:>7.2f} {:<7} {:>11.3f}\n", contest.name, taken[0] * 1e3,
+               taken[1] * 1e3, ratio, contest.target, ratio <= contest.target ? "met" : "MISSED", taken[2] * 1e3);
+    std::fflush(stdout);
+    return ratio <= contest.target;
+}
+
+constexpr const char* usage = R"(usage: bench_gradbench [--check] [--seconds S] [--only SUBSTRING]
+
+Times gradients of GradBench's evals on one thread, xtape against programs written by hand, in turn in one run, after
+checking that both give the same to 1e-8 of the largest element.
+
+  --check           only check that both give the same
+  --seconds S       how long to time an eval (3)
+  --only SUBSTRING  only evals whose name contains it, such as gmm
+
+The last column is the hand-written program compiled with -ffast-math beside GradBench's own flags; the targets are set
+for those. Fails if results differ or a target is missed.
+)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    double budget = 3.0;
+    bool check_only = false;
+    std::string only;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view option = argv[i];
+        if (option == "--seconds" && i + 1 < argc) {
+            budget = std::atof(argv[++i]);
+        } else if (option == "--only" && i + 1 < argc) {
+            only = argv[++i];
+        } else if (option == "--check") {
+            check_only = true;
+        } else {
+            fmt::print("{}", usage);
+            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+    }
+    if (openblas_set_num_threads != nullptr) {
+        openblas_set_num_threads(1);
+    }
+    auto contests = all_contests();
+    std::erase_if(contests, [&](const auto& contest) { return contest.first.find(only) == std::string::npos; });
+    if (contests.empty()) {
+        fmt::print("no eval's name contains \"{}\"\n", only);
+        return EXIT_FAILURE;
+    }
+    if (!check_only) {
+        fmt::print("{:<26} {:>10} {:>10} {:>7} {:>7} {:<7} {:>11}\n", "gradient", "by hand/ms", "xtape/ms", "ratio",
+                   "target", "", "-ffast-math");
+    }
+    bool passed = true;
+    for (const auto& [name, make] : contests) {
+        const Contest contest = make();
+        passed = (check_only ? agree(contest) : run(contest, budget)) && passed;
+    }
+    if (check_only) {
+        fmt::print("{} evals checked\n", contests.size());
+    }
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
