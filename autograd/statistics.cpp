@@ -27,7 +27,7 @@ Tensor<T> pull_products(const Tensor<T>& rows, const Tensor<T>& g) {
     const Tensor<T> left = part(rows, 0, half);
     const Tensor<T> right = part(rows, half, 2 * half);
     if (n % 2 == 0) {
-        const Tensor<T> by_product = pull_products(left * right, g);
+        const Tensor<T> by_product = n == 2 ? g : pull_products(left * right, g);
         return concatenate({strong(by_product, right), strong(by_product, left)}, -1);
     }
     const Tensor<T> by_node = pull_products(concatenate({left * right, part(rows, n - 1, n)}, -1), g);

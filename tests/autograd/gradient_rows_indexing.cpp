@@ -138,6 +138,7 @@ void add_scans(std::vector<Row>& rows) {
         rows.push_back({name, f, {Input(std::move(shape), Domain::nonzero)}, 3, 1e-6});
     };
     add("cumprod", [](const auto& x) { return cumprod(x[0]); }, {4});
+    add("cumprod squared", [](const auto& x) { return square(cumprod(x[0])); }, {4});
     add("cumprod of all", [](const auto& x) { return cumprod(x[0]); }, {2, 2});
     add("cumprod 0-d", [](const auto& x) { return cumprod(x[0]); }, {});
     add("cumprod axis 0", [](const auto& x) { return cumprod(x[0], 0); }, {3, 2});
