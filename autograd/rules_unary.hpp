@@ -75,9 +75,8 @@ XTAPE_SMOOTH(Gelu, "gelu", needs::x, strong(normal_cdf(x), x), normal_cdf(x) + s
 template <class V>
 V swish(const V& x) {
     const auto far_left = is_less(x, -64.0);
-    const V e = exp(select(far_left, x + 64.0, -abs(x)));
-    const V scaled = select(is_less(x, 0.0), strong(e, x), x);
-    return select(far_left, 1.6038108905486378e-28 * scaled, scaled / (1.0 + e));
+    const V e = exp(select(far_left, x + 64.0, -x));
+    return select(far_left, 1.6038108905486378e-28 * strong(e, x), x / (1.0 + e));
 }
 XTAPE_SMOOTH(Silu, "silu", needs::x, swish(x), sigmoid(x) + strong(sigmoid(x) * sigmoid(-x), x))
 

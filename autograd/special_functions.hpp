@@ -13,7 +13,8 @@ namespace xtape::special {
 /// negative roots, relative to a result near 0 there.
 [[nodiscard]] double digamma(double x);
 
-/// ψ's derivative of order n for the whole numbers n from 0 to 1e6, else NaN. At 0 and the negative integers +inf for odd n and NaN for even n.
+/// ψ's derivative of order n for the whole numbers n from 0 to 1e6, else NaN. At 0 and the negative integers +inf for
+/// odd n and NaN for even n.
 [[nodiscard]] double polygamma(double order, double x);
 
 }  // namespace xtape::special

@@ -103,6 +103,9 @@ inline constexpr double far_out = sizeof(T) == sizeof(float) ? 87 : 708;
 template <class T>
 Lane<T> exp(Lane<T> x) {
     const auto far = is_greater(abs(x), far_out<T>);
+    if (!xsimd::any(far.m)) [[likely]] {
+        return Lane<T>(xsimd::exp(x.v));
+    }
     const Lane<T> y(xsimd::exp(select(far, x * 0.5, x).v));
     return select(far, y * y, y);
 }

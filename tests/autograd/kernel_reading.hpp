@@ -73,9 +73,7 @@ struct One {
     friend One atan2(One a, One b) { return {std::atan2(a.v, b.v)}; }
     friend One hypot(One a, One b) { return {std::hypot(a.v, b.v)}; }
     friend One fmod(One a, One b) { return {std::fmod(a.v, b.v)}; }
-    friend One normal_cdf(One x) {
-        return {static_cast<T>(xtape::special::normal_cdf(static_cast<double>(x.v)))};
-    }
+    friend One normal_cdf(One x) { return {static_cast<T>(xtape::special::normal_cdf(static_cast<double>(x.v)))}; }
     friend One lgamma(One x) { return {std::lgamma(x.v)}; }
     friend One digamma(One x) { return {static_cast<T>(xtape::special::digamma(static_cast<double>(x.v)))}; }
     friend One polygamma(One n, One x) {
