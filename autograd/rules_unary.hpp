@@ -69,7 +69,7 @@ V normal_density(const V& x) {
     return 0.3989422804014327 * exp(-0.5 * (x * x));
 }
 XTAPE_SMOOTH(NormalCdf, "normal_cdf", needs::x, normal_cdf(x), normal_density(x))
-XTAPE_SMOOTH(Gelu, "gelu", needs::x, strong(normal_cdf(x), x), normal_cdf(x) + strong(normal_density(x), x))
+XTAPE_SMOOTH(Gelu, "gelu", needs::x, times_normal_cdf(x), normal_cdf(x) + strong(normal_density(x), x))
 // x sigmoid(x). Far left e^x is below T's normal numbers long before x e^x is: there by e^(x + 64), whose argument is
 // exact.
 template <class V>

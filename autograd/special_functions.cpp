@@ -113,6 +113,12 @@ double normal_cdf(double x) {
     return 0.5 * (std::erfc(z) - (slope == 0.0 ? 0.0 : slope * lost));
 }
 
+double times_normal_cdf(double x) {
+    const Wide wide = x;
+    const Wide twice_cdf = std::erfc(-wide * std::sqrt(0.5L));
+    return twice_cdf == 0.0L ? 0.0 : static_cast<double>(0.5L * wide * twice_cdf);
+}
+
 double lgamma(double x) {
     int sign = 0;
     return ::lgamma_r(x, &sign);

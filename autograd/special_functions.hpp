@@ -5,6 +5,8 @@ namespace xtape::special {
 
 /// The normal distribution's Φ(x), exact in its left tail.
 [[nodiscard]] double normal_cdf(double x);
+/// x Φ(x), to the last digits also where Φ(x) is below the normal numbers; 0 at -inf.
+[[nodiscard]] double times_normal_cdf(double x);
 
 /// log |Γ(x)|; +inf at 0 and the negative integers.
 [[nodiscard]] double lgamma(double x);

@@ -64,6 +64,10 @@ Tensor<T> non_negative(const Tensor<T>& x);
 template <class T>
 Tensor<T> normal_cdf(const Tensor<T>& x);
 template <class T>
+Tensor<T> times_normal_cdf(const Tensor<T>& x) {
+    return strong(normal_cdf(x), x);
+}
+template <class T>
 Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x);
 
 }  // namespace xtape

@@ -63,6 +63,18 @@ Lane<T> normal_cdf(Lane<T> x) {
     const Lane<T> corrected = rounded - 1.1283791670955126 * exp(-(z * z)) * lost;
     return 0.5 * select(is_greater(corrected, 0.0), corrected, rounded);  // at the end of T's range nothing is left
 }
+// x Φ(x). Where Φ(x) is below T's normal numbers and the product is not, one element at a time in a wider type.
+template <class T>
+Lane<T> times_normal_cdf(Lane<T> x) {
+    const Lane<T> cdf = normal_cdf(x);
+    const Lane<T> y = select(is_equal(cdf, 0.0), 0.0, x * cdf);
+    const LaneMask<T> far_left{is_less(x, sizeof(T) == sizeof(float) ? -12.5 : -37.0).m & is_greater(x, -40.0).m};
+    if (!xsimd::any(far_left.m)) [[likely]] {
+        return y;
+    }
+    const auto one = [](T e) { return static_cast<T>(special::times_normal_cdf(static_cast<double>(e))); };
+    return select(far_left, each(x, one), y);
+}
 
 // log Gamma(x) for x > 0. In [0.75, 1.5) it is z = x - 1, and in [1.5, 2.5) z = x - 2, times a polynomial in z
 // (interpolated at Chebyshev's points), which keeps the digits at the roots. Left of that it goes up there and from 2.5

@@ -18,7 +18,7 @@ using namespace xtape;
 namespace {
 
 constexpr double usual_bound = 4.0;
-const std::map<std::string, double> bounds = {{"erfc", 5.0}, {"lgamma", 5.0}, {"sigmoid", 5.0}, {"silu", 6.0}};
+const std::map<std::string, double> bounds = {{"erfc", 5.0}, {"lgamma", 5.0}};
 
 double number(const nlohmann::json& value) {
     if (value.is_string()) {

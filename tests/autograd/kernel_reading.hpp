@@ -74,6 +74,9 @@ struct One {
     friend One hypot(One a, One b) { return {std::hypot(a.v, b.v)}; }
     friend One fmod(One a, One b) { return {std::fmod(a.v, b.v)}; }
     friend One normal_cdf(One x) { return {static_cast<T>(xtape::special::normal_cdf(static_cast<double>(x.v)))}; }
+    friend One times_normal_cdf(One x) {
+        return {static_cast<T>(xtape::special::times_normal_cdf(static_cast<double>(x.v)))};
+    }
     friend One lgamma(One x) { return {std::lgamma(x.v)}; }
     friend One digamma(One x) { return {static_cast<T>(xtape::special::digamma(static_cast<double>(x.v)))}; }
     friend One polygamma(One n, One x) {
