@@ -8,6 +8,7 @@
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/lapack.hpp>
 #include <xtape/autograd/linalg_stacks.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
@@ -141,8 +142,8 @@ Tensor<T> quotient(const Tensor<T>& numerator, const Tensor<T>& denominator, con
     for (std::size_t i = 0; i < n.size(); ++i) {
         const T n_size = numerator_size.data()[i / elements];
         const T d_size = denominator_size.data()[i / elements];
-        const bool vanishes = std::abs(d.data()[i]) <= 8 * roundoff * d_size;
-        const bool is_free = std::abs(n.data()[i]) <= 64 * roundoff * n_size;
+        const bool vanishes = mutation::guard(std::abs(d.data()[i]) <= 8 * roundoff * d_size);
+        const bool is_free = mutation::guard(std::abs(n.data()[i]) <= 64 * roundoff * n_size);
         raw(weight)[i] = vanishes ? (is_free ? T(0) : std::numeric_limits<T>::quiet_NaN()) : T(1);
         raw(vanishing)[i] = vanishes ? T(1) : T(0);
     }
