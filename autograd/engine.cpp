@@ -78,8 +78,7 @@ public:
         discover(root, [](Node& node) { check_replayable(node); });
     }
     // A replay of what leads to the wanted nodes; it keeps their gradients.
-    Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted)
-        : options_(options), restricted_(true) {
+    Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted) : options_(options) {
         discover(root, [](Node&) {});
         restrict_to(wanted);
     }
@@ -125,7 +124,6 @@ private:
     void replay_node(Entry& entry);
 
     BackwardOptions options_;
-    bool restricted_ = false;  // else all that was discovered is wanted
     PoolVector<Entry> entries_;
     PoolVector<std::uint32_t> inputs_;  // the entries of each operation's inputs, `none` for constants
     PoolVector<std::uint32_t> order_;   // recorded operations, newest first

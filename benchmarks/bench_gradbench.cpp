@@ -20,6 +20,7 @@
 #include "gradbench/lstm.hpp"
 #include "handwritten_gradbench.hpp"
 #include "interleaved.hpp"
+#include "options.hpp"
 
 // OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
 extern "C" void openblas_set_num_threads(int) __attribute__((weak));
@@ -212,41 +213,26 @@ for those. Fails if results differ or a target is missed.
 }  // namespace
 
 int main(int argc, char** argv) {
-    double budget = 3.0;
-    bool check_only = false;
-    std::string only;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view option = argv[i];
-        if (option == "--seconds" && i + 1 < argc) {
-            budget = std::atof(argv[++i]);
-        } else if (option == "--only" && i + 1 < argc) {
-            only = argv[++i];
-        } else if (option == "--check") {
-            check_only = true;
-        } else {
-            fmt::print("{}", usage);
-            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-    }
+    const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 3.0});
     if (openblas_set_num_threads != nullptr) {
         openblas_set_num_threads(1);
     }
     auto contests = all_contests();
-    std::erase_if(contests, [&](const auto& contest) { return contest.first.find(only) == std::string::npos; });
+    std::erase_if(contests, [&](const auto& contest) { return contest.first.find(options.only) == std::string::npos; });
     if (contests.empty()) {
-        fmt::print("no eval's name contains \"{}\"\n", only);
+        fmt::print("no eval's name contains \"{}\"\n", options.only);
         return EXIT_FAILURE;
     }
-    if (!check_only) {
+    if (!options.check_only) {
         fmt::print("{:<26} {:>10} {:>10} {:>7} {:>7} {:<7} {:>11}\n", "gradient", "by hand/ms", "xtape/ms", "ratio",
                    "target", "", "-ffast-math");
     }
     bool passed = true;
     for (const auto& [name, make] : contests) {
         const Contest contest = make();
-        passed = (check_only ? agree(contest) : run(contest, budget)) && passed;
+        passed = (options.check_only ? agree(contest) : run(contest, options.budget)) && passed;
     }
-    if (check_only) {
+    if (options.check_only) {
         fmt::print("{} evals checked\n", contests.size());
     }
     return passed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -19,6 +19,7 @@
 
 #include "handwritten_mlp.hpp"
 #include "interleaved.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -226,30 +227,15 @@ rate.
 }  // namespace
 
 int main(int argc, char** argv) {
-    double budget = 2.0;
-    bool check_only = false;
-    std::string only;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view option = argv[i];
-        if (option == "--seconds" && i + 1 < argc) {
-            budget = std::atof(argv[++i]);
-        } else if (option == "--only" && i + 1 < argc) {
-            only = argv[++i];
-        } else if (option == "--check") {
-            check_only = true;
-        } else {
-            fmt::print("{}", usage);
-            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-    }
+    const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 2.0});
     std::vector<Net> nets = all_nets();
-    std::erase_if(nets, [&](const Net& net) { return net.name().find(only) == std::string::npos; });
+    std::erase_if(nets, [&](const Net& net) { return net.name().find(options.only) == std::string::npos; });
     if (nets.empty()) {
-        fmt::print("no net's name contains \"{}\"\n", only);
+        fmt::print("no net's name contains \"{}\"\n", options.only);
         return EXIT_FAILURE;
     }
     bool passed = true;
-    if (check_only) {
+    if (options.check_only) {
         for (const Net& net : nets) {
             Contest contest(net);
             passed = agree(net, contest) && passed;
@@ -259,7 +245,7 @@ int main(int argc, char** argv) {
         fmt::print("{:<32} {:>7} {:>12} {:>12} {:>7} {:>7} {:>9} {:>9} {:>6}\n", "net, batch", "threads", "by hand/us",
                    "xtape/us", "ratio", "target", "GFLOP/s", "products", "");
         for (const Net& net : nets) {
-            passed = run(net, budget) && passed;
+            passed = run(net, options.budget) && passed;
         }
     }
     return passed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -23,6 +23,7 @@
 #include "interleaved.hpp"
 #include "ops_formulas.hpp"
 #include "ops_loops.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -372,28 +373,16 @@ bool run_all(bench::reference::List<Ops...>, const nlohmann::json& accuracy, std
 }  // namespace
 
 int main(int argc, char** argv) {
-    double budget = 0.3;
-    std::string only;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view option = argv[i];
-        if (option == "--seconds" && i + 1 < argc) {
-            budget = std::atof(argv[++i]);
-        } else if (option == "--only" && i + 1 < argc) {
-            only = argv[++i];
-        } else {
-            fmt::print("{}", usage);
-            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-    }
+    const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.3}, false);
     std::ifstream file(XTAPE_TEST_DATA_DIR "/accuracy.json");
     const auto accuracy = nlohmann::json::parse(file);
     fmt::print("{:<13} {:<7} {:>8} {:>6} {:>8} {:<8} {:>6} {:>5} {:>8}  others\n", "op", "type", "xtape/ns", "ulp",
                "loop/ns", "", "ratio", "limit", "replay");
     int rows = 0;
-    bool passed = run_all(bench::reference::OneInput{}, accuracy, only, budget, rows);
-    passed = run_all(bench::reference::TwoInputs{}, accuracy, only, budget, rows) && passed;
+    bool passed = run_all(bench::reference::OneInput{}, accuracy, options.only, options.budget, rows);
+    passed = run_all(bench::reference::TwoInputs{}, accuracy, options.only, options.budget, rows) && passed;
     if (rows == 0) {
-        fmt::print("no op is called \"{}\"\n", only);
+        fmt::print("no op is called \"{}\"\n", options.only);
         return EXIT_FAILURE;
     }
     return passed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -22,6 +22,7 @@
 #include <xtape/autograd/recording.hpp>
 
 #include "interleaved.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -153,12 +154,6 @@ double error(const Reduction<T>& reduction, const xt::xarray<T>& x, const Tensor
     return worst;
 }
 
-struct Options {
-    double budget = 0.5;
-    bool check_only = false;
-    std::string only;
-};
-
 template <class T>
 const char* type_name() {
     return sizeof(T) == sizeof(float) ? "float" : "double";
@@ -167,7 +162,7 @@ const char* type_name() {
 /// Checks a reduction and prints its row; false if it fails. `copied` is where memcpy writes.
 template <class T>
 bool run(const Reduction<T>& reduction, const Direction& direction, const xt::xarray<T>& x, const Tensor<T>& tensor,
-         const Tensor<T>& copied, const Options& options) {
+         const Tensor<T>& copied, const bench::Options& options) {
     const std::string name = fmt::format("{} {}, {}", reduction.name, direction.name, type_name<T>());
     const double off = error(reduction, x, tensor, direction);
     if (!(off < 2e3 * static_cast<double>(std::numeric_limits<T>::epsilon()))) {
@@ -214,7 +209,7 @@ bool run(const Reduction<T>& reduction, const Direction& direction, const xt::xa
 }
 
 template <class T>
-bool run_all(const Options& options, std::size_t& rows) {
+bool run_all(const bench::Options& options, std::size_t& rows) {
     const xt::xarray<T> x = random_matrix<T>();
     const Tensor<T> tensor(x);
     const Tensor<T> copied(x);
@@ -247,20 +242,7 @@ logsumexp takes more than 1.3 times as long as exp.
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options options;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view option = argv[i];
-        if (option == "--seconds" && i + 1 < argc) {
-            options.budget = std::atof(argv[++i]);
-        } else if (option == "--only" && i + 1 < argc) {
-            options.only = argv[++i];
-        } else if (option == "--check") {
-            options.check_only = true;
-        } else {
-            fmt::print("{}", usage);
-            return option == "--help" ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-    }
+    const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.5});
     if (!options.check_only) {
         fmt::print("{:<28} {:>9} {:>9} {:>9} {:>7} {:>10} {:>8} {:>8}\n", "reduction of 1024 x 1024", "xtape/us",
                    "GB/s", "memcpy", "share", "xtensor", "of exp", "limit");
