@@ -10,6 +10,7 @@
 #include <xtape/autograd/linalg.hpp>
 #include <xtape/autograd/memory.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/parallel.hpp>
 #include <xtape/autograd/products.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/reduction.hpp>

@@ -10,8 +10,6 @@
 namespace xtape::bodies {
 namespace {
 
-constexpr std::size_t size_of(DType dtype) noexcept { return dtype == DType::f32 ? sizeof(float) : sizeof(double); }
-
 template <class F>
 decltype(auto) with_type(DType dtype, F&& f) {
     return dtype == DType::f32 ? f(float{}) : f(double{});
@@ -19,36 +17,14 @@ decltype(auto) with_type(DType dtype, F&& f) {
 
 }  // namespace
 
-Ref<Body> make(DType dtype, const Shape& shape, Ref<Storage> storage, Ref<Node> node) {
-    auto* body = new (memory::allocate(sizeof(Body))) Body{.refs = {},
-                                                           .dtype = dtype,
-                                                           .is_parameter = false,
-                                                           .shape = shape,
-                                                           .storage = std::move(storage),
-                                                           .node = std::move(node)};
-    return Ref<Body>::adopt(body);
-}
-
 Ref<Body> alias(const Ref<Body>& body, bool in_graph) {
     return make(body->dtype, body->shape, body->storage, in_graph ? body->node : Ref<Node>());
-}
-
-Ref<Body> allocate(DType dtype, const Shape& shape) {
-    const std::size_t count = element_count(shape);
-    if (count > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / sizeof(double) - 1024) {
-        throw std::bad_alloc();
-    }
-    return make(dtype, shape, Storage::allocate(count * size_of(dtype)));
 }
 
 Ref<Body> copy(const Body& body) {
     Ref<Body> copied = allocate(body.dtype, body.shape);
     std::memcpy(copied->storage->data(), body.storage->data(), element_count(body.shape) * size_of(body.dtype));
     return copied;
-}
-
-bool is_sole_owner(const Ref<Body>& body) noexcept {
-    return body->refs.unique() && body->storage->refs.unique() && !body->node;
 }
 
 void add_to(Ref<Body>& sum, const Ref<Body>& term, bool recorded) {

@@ -16,6 +16,7 @@ namespace xtape {
 template <std::size_t K>
 struct BroadcastPlan {
     std::size_t inner = 1;
+    std::size_t rows = 1;
     std::array<std::size_t, K> inner_steps{};
     Shape outer;  // innermost first
     std::array<Shape, K> outer_strides;
@@ -61,18 +62,29 @@ struct BroadcastPlan {
                 last_strides = strides;
             }
         }
+        for (const std::size_t extent : outer) {
+            rows *= extent;
+        }
     }
 
     /// Calls row(output offset, operand offsets) for each row.
     template <class F>
     void for_each_row(F row) const {
-        std::size_t rows = 1;
-        for (const std::size_t extent : outer) {
-            rows *= extent;
-        }
+        for_each_row(0, rows, row);
+    }
+    /// The same for the rows from `first` to before `end`.
+    template <class F>
+    void for_each_row(std::size_t first, std::size_t end, F row) const {
         std::array<std::size_t, K> offsets{};
         Shape index = Shape::filled(outer.size(), 0);
-        for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t axis = 0, left = first; left > 0 && axis < outer.size(); ++axis) {
+            index[axis] = left % outer[axis];
+            left /= outer[axis];
+            for (std::size_t k = 0; k < K; ++k) {
+                offsets[k] += index[axis] * outer_strides[k][axis];
+            }
+        }
+        for (std::size_t r = first; r < end; ++r) {
             row(r * inner, offsets);
             for (std::size_t axis = 0; axis < outer.size(); ++axis) {
                 for (std::size_t k = 0; k < K; ++k) {

@@ -9,23 +9,17 @@
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/mutation.hpp>
+#include <xtape/autograd/parallel.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape {
 namespace {
 
-// The tensor reading of a derivative: it records itself.
-template <class Form, class T, class... Values>
-Tensor<T> recorded_pull(const Tensor<T>& g, const Values&... values) {
-    [[maybe_unused]] const mutation::FormRule<Form> rule;
-    if constexpr (requires { Form::passes; }) {
-        return g;
-    } else if constexpr (requires { Form::pullback(g, values...); }) {
-        return Form::pullback(g, values...);
-    } else {
-        return strong(g, Form::derivative(values...));
-    }
+// From the i-th element on, where there are any.
+template <class T>
+T* from(T* p, std::size_t i) {
+    return p == nullptr ? p : p + i;
 }
 
 template <class T>
@@ -48,10 +42,20 @@ struct UnaryRule {
         }
         const T* g = context.gradient_data<T>();
         const Accumulator<T> out = context.accumulator_in_place<T>(0);
-        kernels::unary<Rule, T>().backward(g, context.saved_data<T>(0), context.saved_data<T>(-1), out.data,
-                                           element_count(context.output_shape()), out.add);
+        const T* x = context.saved_data<T>(0);
+        const T* y = context.saved_data<T>(-1);
+        const auto kernel = kernels::unary<Rule, T>().backward;
+        parallel::for_ranges(element_count(context.output_shape()), 1, [=](std::size_t i, std::size_t end) {
+            kernel(g + i, from(x, i), from(y, i), out.data + i, end - i, out.add);
+        });
     }
 };
+
+template <class Rule, class T>
+void apply(const T* x, T* y, std::size_t n) {
+    const auto kernel = kernels::unary<Rule, T>().forward;
+    parallel::for_ranges(n, 1, [=](std::size_t i, std::size_t end) { kernel(x + i, y + i, end - i); });
+}
 
 template <class Rule, class T>
 Tensor<T> unary(const Tensor<T>& x) {
@@ -61,7 +65,7 @@ Tensor<T> unary(const Tensor<T>& x) {
     }
 #endif
     const Tensor<T> y = Tensor<T>::uninitialized(x.shape());
-    kernels::unary<Rule, T>().forward(x.data(), raw(y), y.size());
+    apply<Rule>(x.data(), raw(y), y.size());
     if (records(x)) {
         record(UnaryRule<Rule, T>{}, y.body(), {{x, (Rule::needs & needs::x) != 0}}, (Rule::needs & needs::y) != 0);
     }
@@ -77,13 +81,18 @@ void for_each_row(const Shape& output, const Shape& a, const Shape& b, std::size
         return;
     }
     if (a == b || b.size() == 0 || a.size() == 0) {
-        row(0, 0, 0, size, kernels::Steps{a == output ? 1U : 0U, b == output ? 1U : 0U});
+        const kernels::Steps steps{a == output ? 1U : 0U, b == output ? 1U : 0U};
+        parallel::for_ranges(size, 1,
+                             [&](std::size_t i, std::size_t end) { row(i, steps.a * i, steps.b * i, end - i, steps); });
         return;
     }
     const BroadcastPlan<2> plan(output, {&a, &b});
-    const kernels::Steps steps{plan.inner_steps[0], plan.inner_steps[1]};
-    plan.for_each_row([&](std::size_t at, const std::array<std::size_t, 2>& offsets) {
-        row(at, offsets[0], offsets[1], plan.inner, steps);
+    const kernels::Steps steps{static_cast<std::uint32_t>(plan.inner_steps[0]),
+                               static_cast<std::uint32_t>(plan.inner_steps[1])};
+    parallel::for_ranges(plan.rows, plan.inner, [&](std::size_t first, std::size_t end) {
+        plan.for_each_row(first, end, [&](std::size_t at, const std::array<std::size_t, 2>& offsets) {
+            row(at, offsets[0], offsets[1], plan.inner, steps);
+        });
     });
 }
 
@@ -97,49 +106,81 @@ struct BinaryRule {
         // Whichever comes last may take the incoming gradient's buffer: better one that needs a buffer.
         const bool right_first = left && right && context.has_gradient(1);
         if (right && right_first) {
-            differentiate<typename Rule::Right>(context, 1, kernels::binary<Rule, T>().right, false);
+            differentiate<typename Rule::Right>(context, 1, false);
         }
         if (left) {
-            differentiate<typename Rule::Left>(context, 0, kernels::binary<Rule, T>().left, right_first || !right);
+            differentiate<typename Rule::Left>(context, 0, right_first || !right);
         }
         if (right && !right_first) {
-            differentiate<typename Rule::Right>(context, 1, kernels::binary<Rule, T>().right, true);
+            differentiate<typename Rule::Right>(context, 1, true);
         }
     }
 
 private:
-    template <class Form, class Kernel>
-    static void differentiate(RuleContext& context, std::size_t input, Kernel kernel, bool last) {
+    template <class Form>
+    static auto kernel() {
+        const auto& both = kernels::binary<Rule, T>();
+        return std::is_same_v<Form, typename Rule::Left> ? both.left : both.right;
+    }
+
+    template <class Form>
+    static void differentiate(RuleContext& context, std::size_t input, bool last) {
         if constexpr (requires { Form::passes; }) {
             context.pass_on(input, last);
         } else if (context.creates_graph()) {
-            const Tensor<T> a = saved_input<T>(context, Form::needs, needs::a, 0);
-            const Tensor<T> b = saved_input<T>(context, Form::needs, needs::b, 1);
-            const Tensor<T> y = (Form::needs & needs::y) != 0 ? context.output<T>() : Tensor<T>();
-            context.give(input, recorded_pull<Form>(context.gradient<T>(), a, b, y));
+            differentiate_recorded<Form>(context, input);
         } else if (context.input_shape(input) == context.output_shape()) {
             const T* g = context.gradient_data<T>();
             const Accumulator<T> out = last ? context.accumulator_in_place<T>(input) : context.accumulator<T>(input);
-            run<Form>(context, kernel, g, out.data, out.add);
+            if (element_count(context.output_shape()) == 1) {  // then so are the operands
+                const auto [a, b, y] = operands<Form>(context);
+                kernel<Form>()(g, a, b, y, out.data, 1, {1, 1}, out.add);
+            } else {
+                run<Form>(context, g, out.data, out.add);
+            }
         } else {
-            const Tensor<T> out = Tensor<T>::uninitialized(context.output_shape());
-            run<Form>(context, kernel, context.gradient_data<T>(), raw(out), false);
-            context.give(input, out);
+            differentiate_broadcast<Form>(context, input);
         }
     }
 
-    template <class Form, class Kernel>
-    static void run(RuleContext& context, Kernel kernel, const T* g, T* out, bool add) {
-        const T* a = (Form::needs & needs::a) != 0 ? context.saved_data<T>(0) : nullptr;
-        const T* b = (Form::needs & needs::b) != 0 ? context.saved_data<T>(1) : nullptr;
-        const T* y = (Form::needs & needs::y) != 0 ? context.saved_data<T>(-1) : nullptr;
-        // An operand that the rule does not read has any shape.
+    // Apart from the rest, whose every instruction counts where tensors have one element.
+    template <class Form>
+    [[gnu::noinline]] static void differentiate_recorded(RuleContext& context, std::size_t input) {
+        const Tensor<T> a = saved_input<T>(context, Form::needs, needs::a, 0);
+        const Tensor<T> b = saved_input<T>(context, Form::needs, needs::b, 1);
+        const Tensor<T> y = (Form::needs & needs::y) != 0 ? context.output<T>() : Tensor<T>();
+        context.give(input, recorded_pull<Form>(context.gradient<T>(), a, b, y));
+    }
+    template <class Form>
+    [[gnu::noinline]] static void differentiate_broadcast(RuleContext& context, std::size_t input) {
+        const Tensor<T> out = Tensor<T>::uninitialized(context.output_shape());
+        run<Form>(context, context.gradient_data<T>(), raw(out), false);
+        context.give(input, out);
+    }
+
+    struct Operands {
+        const T* a;
+        const T* b;
+        const T* y;
+    };
+    // Null for what the form does not read.
+    template <class Form>
+    static Operands operands(const RuleContext& context) {
+        return {(Form::needs & needs::a) != 0 ? context.saved_data<T>(0) : nullptr,
+                (Form::needs & needs::b) != 0 ? context.saved_data<T>(1) : nullptr,
+                (Form::needs & needs::y) != 0 ? context.saved_data<T>(-1) : nullptr};
+    }
+
+    template <class Form>
+    [[gnu::noinline]] static void run(const RuleContext& context, const T* g, T* out, bool add) {
+        const auto [a, b, y] = operands<Form>(context);
         const Shape& output = context.output_shape();
+        // An operand that the rule does not read has any shape.
         for_each_row<T>(output, a != nullptr ? context.input_shape(0) : output,
                         b != nullptr ? context.input_shape(1) : output, element_count(output),
-                        [&](std::size_t at, std::size_t at_a, std::size_t at_b, std::size_t n, kernels::Steps steps) {
-                            kernel(g + at, a != nullptr ? a + at_a : g + at, b != nullptr ? b + at_b : g + at,
-                                   y != nullptr ? y + at : nullptr, out + at, n, steps, add);
+                        [=, a = a, b = b, y = y, kernel = kernel<Form>()](
+                            std::size_t at, std::size_t at_a, std::size_t at_b, std::size_t n, kernels::Steps steps) {
+                            kernel(g + at, from(a, at_a), from(b, at_b), from(y, at), out + at, n, steps, add);
                         });
     }
 };
@@ -232,7 +273,7 @@ Tensor<T> where(const Tensor<T>& condition, const Tensor<T>& a, const Tensor<T>&
     const Tensor<T> left = broadcast_unless_scalar(a, shape);
     const Tensor<T> right = broadcast_unless_scalar(b, shape);
     const Tensor<T> y = Tensor<T>::uninitialized(shape);
-    const kernels::Steps steps{left.dimension() != 0, right.dimension() != 0};
+    const kernels::Steps steps{left.dimension() != 0 ? 1U : 0U, right.dimension() != 0 ? 1U : 0U};
     kernels::active<T>().elementwise.select(mask.data(), left.data(), right.data(), raw(y), y.size(), steps);
     if (records(left, right)) {
         record(WhereRule<T>{}, y.body(), {{mask, true}, {left}, {right}});

@@ -1,6 +1,7 @@
 #include <xtape/autograd/engine.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -16,44 +17,73 @@ namespace {
 template <class U>
 using PoolVector = std::vector<U, memory::Allocator<U>>;
 
-constexpr std::uint32_t none = ~std::uint32_t{0};
+constexpr std::uint32_t none = ReplayEntry::none;
 
-// From nodes to their entries: open addressing by sequence number. Nodes recorded one after the other lie side by side.
+// From nodes to their entries: open addressing. Ops recorded one after the other lie side by side.
 class NodeTable {
 public:
-    template <class Entries>
-    [[nodiscard]] std::uint32_t find(const Node* node, const Entries& entries) const noexcept {
-        for (std::size_t i = node->sequence & mask_;; i = (i + 1) & mask_) {
-            if (slots_[i] == none || entries[slots_[i]].node == node) {
-                return slots_[i];
+    explicit NodeTable(std::size_t expected) : slots_(std::bit_ceil(2 * expected)), mask_(slots_.size() - 1) {}
+
+    [[nodiscard]] std::uint32_t find(const Node* node) const noexcept {
+        for (std::size_t i = place_of(node);; i = (i + 1) & mask_) {
+            if (slots_[i].node == node || slots_[i].node == nullptr) {
+                return slots_[i].index;
             }
         }
     }
 
-    template <class Entries>
-    void insert(std::uint32_t index, const Entries& entries) {
-        if (2 * entries.size() > slots_.size()) {
-            slots_.assign(4 * slots_.size(), none);
+    void insert(const Node* node, std::uint32_t index) {
+        if (2 * (index + std::size_t{1}) > slots_.size()) {
+            PoolVector<Slot> smaller(4 * slots_.size());
+            smaller.swap(slots_);
             mask_ = slots_.size() - 1;
-            for (std::uint32_t i = 0; i < index; ++i) {
-                place(i, entries[i].node->sequence);
+            for (const Slot& slot : smaller) {
+                if (slot.node != nullptr) {
+                    place(slot);
+                }
             }
         }
-        place(index, entries[index].node->sequence);
+        place({node, index});
     }
 
 private:
-    void place(std::uint32_t index, std::uint64_t sequence) noexcept {
-        std::size_t i = sequence & mask_;
-        while (slots_[i] != none) {
+    struct Slot {
+        const Node* node = nullptr;
+        std::uint32_t index = none;
+    };
+
+    [[nodiscard]] std::size_t place_of(const Node* node) const noexcept {
+        return (node->is_leaf() ? reinterpret_cast<std::uintptr_t>(node) / sizeof(LeafNode) : node->sequence) & mask_;
+    }
+    void place(Slot slot) noexcept {
+        std::size_t i = place_of(slot.node);
+        while (slots_[i].node != nullptr) {
             i = (i + 1) & mask_;
         }
-        slots_[i] = index;
+        slots_[i] = slot;
     }
 
-    PoolVector<std::uint32_t> slots_ = PoolVector<std::uint32_t>(64, none);
-    std::size_t mask_ = 63;
+    PoolVector<Slot> slots_;
+    std::size_t mask_;
 };
+
+[[noreturn]] void throw_released(const Node& node) {
+    throw GraphError(
+        fmt::format("backward: the graph behind this tensor was replayed before, and what '{}' of shape {} saved is "
+                    "gone; to replay a graph twice, ask for it the first time: backward({{.retain_graph = true}})",
+                    node.op->name, to_string(node.shape)));
+}
+
+void check_version(Node& node, const Saved& saved) {
+    const auto& leaf = static_cast<LeafNode&>(*node.inputs()[static_cast<std::size_t>(saved.input())]);
+    const std::uint32_t now = leaf.version.load(std::memory_order_relaxed);
+    if (now != saved.version()) {
+        throw GraphError(fmt::format(
+            "backward: '{}' of shape {} saved a leaf of shape {} at version {}, and the leaf has been overwritten "
+            "since (version {}); replay before assigning or stepping, or run the forward pass again",
+            node.op->name, to_string(node.shape), to_string(leaf.shape), saved.version(), now));
+    }
+}
 
 // While a replay runs, this thread records only if the replay is to create a graph.
 class RecordingIs {
@@ -86,24 +116,11 @@ public:
     void run(Ref<Body> seed);
     void commit_to_leaves();
     [[nodiscard]] Ref<Body> captured(const Node* node) const {
-        const std::uint32_t index = table_.find(node, entries_);
+        const std::uint32_t index = table_.find(node);
         return index == none ? Ref<Body>() : entries_[index].gradient;
     }
 
-    [[nodiscard]] bool creates_graph() const noexcept { return options_.create_graph; }
-    [[nodiscard]] bool keeps_graph() const noexcept { return options_.retain_graph || options_.create_graph; }
-    [[nodiscard]] bool wants(std::uint32_t slot) const noexcept { return slot != none && entries_[slot].wanted; }
-    [[nodiscard]] Ref<Body>& gradient_in(std::uint32_t slot) noexcept { return entries_[slot].gradient; }
-
 private:
-    struct Entry {
-        Node* node;
-        Ref<Body> gradient;        // the sum of what has arrived
-        std::uint32_t inputs = 0;  // where the entries of its inputs are listed
-        bool wanted = true;        // its gradient is wanted, for itself or for what it leads to
-        bool replayed = true;      // it leads to something wanted
-        bool captured = false;     // it is wanted for itself
-    };
     struct Pending {
         std::uint64_t sequence;
         std::uint32_t index;
@@ -116,40 +133,56 @@ private:
     std::uint32_t add_entry(Node* node);
     static void check_replayable(Node& node);
     static void release(Node& node) noexcept {
-        node.released = true;
+        node.state = Node::State::released;
         node.release_saved();
     }
+    [[nodiscard]] bool keeps_graph() const noexcept { return options_.retain_graph || options_.create_graph; }
     void replay_all();
-    void call_hooks(Entry& entry) const;
-    void replay_node(Entry& entry);
+    void call_hooks(ReplayEntry& entry) const;
+    void replay_node(ReplayEntry& entry);
 
     BackwardOptions options_;
-    PoolVector<Entry> entries_;
+    PoolVector<ReplayEntry> entries_;
     PoolVector<std::uint32_t> inputs_;  // the entries of each operation's inputs, `none` for constants
     PoolVector<std::uint32_t> order_;   // recorded operations, newest first
     PoolVector<std::uint32_t> leaves_;
-    NodeTable table_;
+    std::size_t expected_ = std::clamp<std::size_t>(tape().nodes(), 16, 256);  // nodes, to begin with
+    NodeTable table_{expected_};
 };
 
-std::uint32_t Replay::add_entry(Node* node) {
+inline void Replay::check_replayable(Node& node) {
+    if (node.state == Node::State::released) {
+        throw_released(node);
+    }
+    for (const Saved& saved : node.saved()) {
+        if (saved.is_of_leaf()) {
+            check_version(node, saved);
+        }
+    }
+}
+
+inline std::uint32_t Replay::add_entry(Node* node) {
     const auto index = static_cast<std::uint32_t>(entries_.size());
-    entries_.push_back({node, {}});
-    table_.insert(index, entries_);
+    table_.insert(node, index);
+    entries_.emplace_back(node);
     return index;
 }
 
 template <class Visit>
 void Replay::discover(Node* root, Visit visit_operation) {
     PoolVector<Pending> pending;  // a heap: the newest node on top
+    entries_.reserve(expected_);
+    order_.reserve(expected_);
+    inputs_.reserve(2 * expected_);
     const auto add = [&](Node* node) {
         const std::uint32_t index = add_entry(node);
         if (node->is_leaf()) {
             leaves_.push_back(index);
-            return index;
-        }
-        pending.push_back({node->sequence, index});
-        if (pending.size() > 1) {
-            std::push_heap(pending.begin(), pending.end());
+        } else {
+            pending.push_back({node->sequence, index});
+            if (pending.size() > 1) {
+                std::push_heap(pending.begin(), pending.end());
+            }
         }
         return index;
     };
@@ -165,27 +198,28 @@ void Replay::discover(Node* root, Visit visit_operation) {
         visit_operation(node);
         entries_[index].inputs = static_cast<std::uint32_t>(inputs_.size());
         for (const Ref<Node>& input : node.inputs()) {
-            const std::uint32_t known = input ? table_.find(input.get(), entries_) : none;
+            const std::uint32_t known = input ? table_.find(input.get()) : none;
             inputs_.push_back(input && known == none ? add(input.get()) : known);
         }
     }
 }
 
 void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
-    for (Entry& entry : entries_) {
+    for (ReplayEntry& entry : entries_) {
         entry.wanted = entry.replayed = false;
     }
     for (const Ref<Body>& body : wanted) {
-        const std::uint32_t index = table_.find(body->node.get(), entries_);
+        const std::uint32_t index = table_.find(body->node.get());
         if (index != none) {
             entries_[index].wanted = entries_[index].captured = true;
         }
     }
     // Oldest first, inputs come before what was made from them.
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
-        Entry& entry = entries_[*it];
+        ReplayEntry& entry = entries_[*it];
         for (std::size_t i = 0; i < entry.node->input_count; ++i) {
-            entry.replayed = entry.replayed || wants(inputs_[entry.inputs + i]);
+            const std::uint32_t input = inputs_[entry.inputs + i];
+            entry.replayed = entry.replayed || (input != none && entries_[input].wanted);
         }
         entry.wanted = entry.wanted || entry.replayed;
     }
@@ -196,32 +230,7 @@ void Replay::restrict_to(std::span<const Ref<Body>> wanted) {
     }
 }
 
-void Replay::check_replayable(Node& node) {
-    if (node.released) {
-        throw GraphError(fmt::format(
-            "backward: the graph behind this tensor was replayed before, and what '{}' of shape {} saved is "
-            "gone; to replay a graph twice, ask for it the first time: backward({{.retain_graph = true}})",
-            node.op->name, to_string(node.shape)));
-    }
-    for (const Saved& saved : node.saved()) {
-        if (saved.input < 0) {
-            continue;
-        }
-        Node* input = node.inputs()[static_cast<std::size_t>(saved.input)].get();
-        if (input == nullptr || !input->is_leaf()) {
-            continue;
-        }
-        const std::uint32_t now = static_cast<LeafNode*>(input)->version.load(std::memory_order_relaxed);
-        if (now != saved.version) {
-            throw GraphError(fmt::format(
-                "backward: '{}' of shape {} saved a leaf of shape {} at version {}, and the leaf has been overwritten "
-                "since (version {}); replay before assigning or stepping, or run the forward pass again",
-                node.op->name, to_string(node.shape), to_string(saved.shape), saved.version, now));
-        }
-    }
-}
-
-void Replay::call_hooks(Entry& entry) const {
+void Replay::call_hooks(ReplayEntry& entry) const {
     const Hooks hooks = *entry.node->hooks;  // hooks may add hooks
     for (const auto& hook : hooks) {
         if (!*hook) {
@@ -237,7 +246,7 @@ void Replay::call_hooks(Entry& entry) const {
     }
 }
 
-void Replay::replay_node(Entry& entry) {
+void Replay::replay_node(ReplayEntry& entry) {
     Node& node = *entry.node;
     if (entry.gradient && node.hooks) {
         call_hooks(entry);
@@ -245,12 +254,12 @@ void Replay::replay_node(Entry& entry) {
     if (!entry.replayed) {
         return;
     }
-    if (node.released) {
-        check_replayable(node);  // a hook replayed it meanwhile: throws
+    if (node.state == Node::State::released) {
+        throw_released(node);  // a hook replayed it meanwhile
     }
     if (entry.gradient) {
-        RuleContext context(node, *this, entry.captured ? entry.gradient : std::move(entry.gradient),
-                            inputs_.data() + entry.inputs);
+        RuleContext context(node, entry.captured ? entry.gradient : std::move(entry.gradient), entries_.data(),
+                            inputs_.data() + entry.inputs, options_.create_graph);
         [[maybe_unused]] const mutation::Rule rule(node.op->name, options_.create_graph);
         node.op->rule(context);
         mutation::give_aside(context);
@@ -308,70 +317,53 @@ void Replay::commit_to_leaves() {
     }
 }
 
-Ref<Body>& RuleContext::slot(std::size_t input) const noexcept { return replay_.gradient_in(slots_[input]); }
-bool RuleContext::has_gradient(std::size_t input) const { return static_cast<bool>(slot(input)); }
-bool RuleContext::wants(std::size_t input) const { return replay_.wants(slots_[input]); }
-
-const Shape& RuleContext::input_shape(std::size_t input) const {
-    const Node* node = node_.inputs()[input].get();
-    return node != nullptr ? node->shape : find_saved(static_cast<int>(input))->shape;
-}
-
-const Saved* RuleContext::find_saved(int input) const noexcept {
-    for (const Saved& saved : node_.saved()) {
-        if (saved.input == input) {
-            return &saved;
-        }
-    }
-    return nullptr;
-}
-
 Ref<Body> RuleContext::saved_value(int input) const {
     const Saved& saved = *find_saved(input);
     Ref<Node> origin;
-    if (replay_.creates_graph()) {
+    if (creates_graph_) {
         origin = input < 0 ? Ref<Node>::share(&node_) : node_.inputs()[static_cast<std::size_t>(input)];
     }
     const DType dtype = input < 0 || !node_.inputs()[static_cast<std::size_t>(input)]
                             ? node_.dtype
                             : node_.inputs()[static_cast<std::size_t>(input)]->dtype;
-    return bodies::make(dtype, saved.shape, saved.storage, std::move(origin));
+    return bodies::make(dtype, input < 0 ? node_.shape : input_shape(static_cast<std::size_t>(input)), saved.share(),
+                        std::move(origin));
 }
 
-bool RuleContext::creates_graph() const noexcept { return replay_.creates_graph(); }
-
-void RuleContext::give_body(std::size_t input, Ref<Body> gradient) {
+void RuleContext::give_body(std::size_t input, Ref<Body>& gradient, bool may_move) {
     if (!wants(input)) {
         return;
     }
-    const Node* node = node_.inputs()[input].get();
-    mutation::break_gradient(input, gradient);
-    [[maybe_unused]] const mutation::Pause pause;
-    if (gradient->shape != node->shape) {
-        gradient = bodies::reduce_to(std::move(gradient), node->shape);
-    }
-    Ref<Body>& arrived = slot(input);
-    if (arrived) {
-        bodies::add_to(arrived, gradient, replay_.creates_graph());
+    ReplayEntry& entry = entries_[inputs_[input]];
+    const Shape& shape = entry.node->shape;
+    if (mutation::enabled || gradient->shape != shape) [[unlikely]] {
+        Ref<Body> changed = may_move ? std::move(gradient) : gradient;
+        mutation::break_gradient(input, changed);
+        [[maybe_unused]] const mutation::Pause pause;
+        if (changed->shape != shape) {
+            changed = bodies::reduce_to(std::move(changed), shape);
+        }
+        add_up(entry.gradient, changed, true);
     } else {
-        arrived = std::move(gradient);
+        add_up(entry.gradient, gradient, may_move);
     }
 }
 
-void RuleContext::pass_on(std::size_t input, bool is_last) {
-    give_body(input, is_last ? std::move(gradient_) : gradient_);
+void RuleContext::add_up(Ref<Body>& sum, Ref<Body>& term, bool may_move) const {
+    if (sum) {
+        bodies::add_to(sum, term, creates_graph_);
+    } else {
+        sum = may_move ? std::move(term) : term;
+    }
 }
 
-void* RuleContext::accumulator_data(std::size_t input, bool in_place, bool& add) {
+void* RuleContext::own_slot(std::size_t input) {
     const Node* node = node_.inputs()[input].get();
     if (void* elsewhere = mutation::aside(*node, input)) {
         return elsewhere;
     }
     Ref<Body>& arrived = slot(input);
-    add = static_cast<bool>(arrived);
-    if (!arrived && in_place && bodies::is_sole_owner(gradient_)) {
-        arrived = std::move(gradient_);
-    } else if (!arrived) {
+    if (!arrived) {
         arrived = bodies::allocate(node->dtype, node->shape);
     } else if (!bodies::is_sole_owner(arrived)) {
         arrived = bodies::copy(*arrived);

@@ -4,11 +4,11 @@
 #include <span>
 #include <vector>
 
+#include <xtape/autograd/bodies.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/tensor.hpp>
 
 namespace xtape {
-
-class Replay;
 
 /// Where a fused rule writes a gradient itself: overwrite what is there, or add to it.
 template <class T>
@@ -17,14 +17,30 @@ struct Accumulator {
     bool add;
 };
 
+/// What a replay knows of one node.
+struct ReplayEntry {
+    explicit ReplayEntry(Node* n) noexcept : node(n) {}
+
+    Node* node;
+    Ref<Body> gradient;        // the sum of what has arrived
+    std::uint32_t inputs = 0;  // where the entries of its inputs are listed
+    bool wanted = true;        // its gradient is wanted, for itself or for what it leads to
+    bool replayed = true;      // it leads to something wanted
+    bool captured = false;     // it is wanted for itself
+
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+};
+
 /// What a derivative rule sees: the output's gradient, the saved values, and which inputs are wanted; and where it
 /// hands over the inputs' gradients. Rules are pure: they keep nothing and add nothing up. Under `create_graph` the
 /// values that a rule gets are connected to the graph and everything it computes is recorded.
 class RuleContext {
 public:
-    /// `slots` tells for each input in which entry of the replay its gradient gathers.
-    RuleContext(Node& node, Replay& replay, Ref<Body> gradient, const std::uint32_t* slots) noexcept
-        : node_(node), replay_(replay), gradient_(std::move(gradient)), slots_(slots) {}
+    /// `inputs` tells for each input in which of the replay's entries its gradient gathers.
+    RuleContext(Node& node, Ref<Body> gradient, ReplayEntry* entries, const std::uint32_t* inputs,
+                bool creates_graph) noexcept
+        : node_(node), gradient_(std::move(gradient)), entries_(entries), inputs_(inputs),
+          creates_graph_(creates_graph) {}
 
     template <class T>
     [[nodiscard]] Tensor<T> gradient() const {
@@ -35,13 +51,21 @@ public:
         return static_cast<const T*>(gradient_->storage->data());
     }
 
+    /// Where a rule may write something of the gradient's shape: over the gradient itself if nobody else holds it.
+    template <class T>
+    [[nodiscard]] Tensor<T> scratch() const {
+        return bodies::is_sole_owner(gradient_) ? Tensor<T>(gradient_) : Tensor<T>::uninitialized(node_.shape);
+    }
+
     [[nodiscard]] std::size_t input_count() const noexcept { return node_.input_count; }
-    [[nodiscard]] bool wants(std::size_t input) const;
+    [[nodiscard]] bool wants(std::size_t input) const noexcept {
+        return inputs_[input] != ReplayEntry::none && entries_[inputs_[input]].wanted;
+    }
     /// True if a gradient of this wanted input has arrived already: another will be added to it.
-    [[nodiscard]] bool has_gradient(std::size_t input) const;
+    [[nodiscard]] bool has_gradient(std::size_t input) const noexcept { return static_cast<bool>(slot(input)); }
     [[nodiscard]] const Shape& output_shape() const noexcept { return node_.shape; }
     /// The shape of an input that is wanted or was saved.
-    [[nodiscard]] const Shape& input_shape(std::size_t input) const;
+    [[nodiscard]] const Shape& input_shape(std::size_t input) const noexcept { return node_.input_shape(input); }
 
     /// The value of an input that was saved.
     template <class T>
@@ -57,49 +81,68 @@ public:
     template <class T>
     [[nodiscard]] const T* saved_data(int input) const {
         const Saved* saved = find_saved(input);
-        return saved == nullptr ? nullptr : static_cast<const T*>(saved->storage->data());
+        return saved == nullptr ? nullptr : static_cast<const T*>(saved->data());
     }
 
     /// True under `create_graph`: the rule must then be written in tensor ops.
-    [[nodiscard]] bool creates_graph() const noexcept;
+    [[nodiscard]] bool creates_graph() const noexcept { return creates_graph_; }
 
     /// Hands over the gradient of an input; where the input was broadcast, the engine sums it back to the input's
     /// shape.
     template <class T>
     void give(std::size_t input, Tensor<T> gradient) {
-        give_body(input, std::move(gradient).take());
+        Ref<Body> body = std::move(gradient).take();
+        give_body(input, body, true);
     }
     /// Hands over the incoming gradient as that of an input. The last use of it may move it on.
-    void pass_on(std::size_t input, bool is_last);
+    void pass_on(std::size_t input, bool is_last) { give_body(input, gradient_, is_last); }
     /// For fused first-order rules: where to write the gradient of an input, of the input's own shape.
     template <class T>
     [[nodiscard]] Accumulator<T> accumulator(std::size_t input) {
-        bool add = false;
-        void* data = accumulator_data(input, false, add);
-        return {static_cast<T*>(data), add};
+        return accumulate<T>(input, false);
     }
     /// The same for the last input that an elementwise rule differentiates by: it may get the incoming gradient's own
     /// buffer.
     template <class T>
     [[nodiscard]] Accumulator<T> accumulator_in_place(std::size_t input) {
-        bool add = false;
-        void* data = accumulator_data(input, true, add);
-        return {static_cast<T*>(data), add};
+        return accumulate<T>(input, true);
     }
 
     [[nodiscard]] const void* rule() const noexcept { return node_.rule(); }
 
 private:
-    [[nodiscard]] const Saved* find_saved(int input) const noexcept;
+    [[nodiscard]] const Saved* find_saved(int input) const noexcept {
+        for (const Saved& saved : node_.saved()) {
+            if (saved.input() == input) {
+                return &saved;
+            }
+        }
+        return nullptr;
+    }
+    [[nodiscard]] Ref<Body>& slot(std::size_t input) const noexcept { return entries_[inputs_[input]].gradient; }
     [[nodiscard]] Ref<Body> saved_value(int input) const;
-    void give_body(std::size_t input, Ref<Body> gradient);
-    [[nodiscard]] Ref<Body>& slot(std::size_t input) const noexcept;
-    [[nodiscard]] void* accumulator_data(std::size_t input, bool in_place, bool& add);
+    void give_body(std::size_t input, Ref<Body>& gradient, bool may_move);
+    void add_up(Ref<Body>& sum, Ref<Body>& term, bool may_move) const;
+    template <class T>
+    [[nodiscard]] Accumulator<T> accumulate(std::size_t input, bool in_place) {
+        Ref<Body>& arrived = slot(input);
+        const bool add = static_cast<bool>(arrived);
+        if (mutation::enabled || !add || !bodies::is_sole_owner(arrived)) {
+            if (add || !in_place || mutation::enabled || !bodies::is_sole_owner(gradient_)) {
+                return {static_cast<T*>(own_slot(input)), add};
+            }
+            arrived = std::move(gradient_);
+        }
+        return {static_cast<T*>(arrived->storage->data()), add};
+    }
+    /// Makes the buffer in an input's slot one that nobody else holds.
+    [[nodiscard]] void* own_slot(std::size_t input);
 
     Node& node_;
-    Replay& replay_;
     Ref<Body> gradient_;
-    const std::uint32_t* slots_;
+    ReplayEntry* entries_;
+    const std::uint32_t* inputs_;
+    bool creates_graph_;
 };
 
 /// Replays the tape behind `output` from `seed` and adds what arrives into the leaves' gradients.

@@ -1,4 +1,4 @@
-#include <xtape/autograd/memory.hpp>
+#include <xtape/autograd/memory_cache.hpp>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -12,10 +12,6 @@
 #include <mutex>
 #include <unordered_map>
 #include <utility>
-
-#if !defined(XTAPE_POOL_BYPASS) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
-#define XTAPE_POOL_BYPASS
-#endif
 
 namespace xtape {
 namespace {
@@ -55,67 +51,10 @@ void release_cached_memory() {}
 
 namespace {
 
-// Size classes: multiples of 32 up to 512, then eight to a doubling (at most an eighth is lost, and what is lost of a
-// large block is pages that are never touched).
-constexpr std::size_t fine_step = 32;
-constexpr std::size_t fine_limit = 512;
-constexpr std::size_t fine_classes = fine_limit / fine_step;
-constexpr std::size_t cached_limit = 32 * 1024;  // larger blocks bypass the per-thread caches
-constexpr std::size_t cached_classes = fine_classes + 8 * 6;
+using namespace memory::cached;
+
 constexpr std::size_t all_classes = fine_classes + 8 * 40;
 constexpr std::size_t slab_bytes = huge_page;
-constexpr std::size_t batch_bytes = 16 * 1024;  // what moves between a thread's cache and the pool at once
-
-struct SizeClass {
-    std::size_t index;
-    std::size_t bytes;
-};
-
-constexpr SizeClass class_of(std::size_t bytes) noexcept {
-    if (bytes <= fine_limit) {
-        const std::size_t steps = bytes == 0 ? 1 : (bytes + fine_step - 1) / fine_step;
-        return {steps - 1, steps * fine_step};
-    }
-    const auto log = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^log <= bytes - 1 < 2^(log + 1)
-    const std::size_t step = (std::size_t{1} << log) / 8;
-    const std::size_t eighth = (bytes - 1 - (std::size_t{1} << log)) / step;
-    return {fine_classes + (log - 9) * 8 + eighth, (std::size_t{1} << log) + (eighth + 1) * step};
-}
-static_assert(class_of(fine_limit + 1).index == fine_classes && class_of(fine_limit + 1).bytes == 576);
-static_assert(class_of(cached_limit).index == cached_classes - 1 && class_of(cached_limit).bytes == cached_limit);
-
-struct Block {
-    Block* next;
-    Block* next_batch;  // in the first block of a batch that lies in the shared pool
-    std::size_t count;  // likewise
-};
-static_assert(sizeof(Block) <= fine_step);
-
-constexpr std::size_t batch_count(std::size_t bytes) noexcept { return bytes >= batch_bytes ? 1 : batch_bytes / bytes; }
-
-constexpr std::size_t class_bytes(std::size_t index) noexcept {
-    if (index < fine_classes) {
-        return (index + 1) * fine_step;
-    }
-    const std::size_t log = 9 + (index - fine_classes) / 8;
-    return (std::size_t{1} << log) + ((index - fine_classes) % 8 + 1) * ((std::size_t{1} << log) / 8);
-}
-
-// A table, for the division would cost more than the rest of a deallocation.
-struct BatchCounts {
-    std::uint16_t of[cached_classes];
-    constexpr BatchCounts() : of() {
-        for (std::size_t index = 0; index < cached_classes; ++index) {
-            of[index] = static_cast<std::uint16_t>(batch_count(class_bytes(index)));
-        }
-    }
-};
-constexpr BatchCounts batch_counts;
-
-struct Magazine {
-    Block* head;
-    std::size_t count;
-};
 
 // The pool that all threads share. It is never destroyed: tensors with static storage may outlive every static of ours.
 class Pool {
@@ -165,7 +104,7 @@ public:
 private:
     // A batch of new blocks, cut from the current slab.
     Magazine carve(SizeClass c) {
-        const std::size_t count = batch_count(c.bytes);
+        const std::size_t count = batch_counts.of[c.index];
         const std::size_t bytes = (count * c.bytes + alignment - 1) / alignment * alignment;
         if (slab_left_ < bytes) {
             slab_ = static_cast<std::byte*>(take_from_system(slab_bytes, slab_bytes));
@@ -185,7 +124,7 @@ private:
     }
 
     void release_large() {
-        for (std::size_t index = cached_classes; index < all_classes; ++index) {
+        for (std::size_t index = classes; index < all_classes; ++index) {
             while (Block* block = batches_[index]) {
                 batches_[index] = block->next_batch;
                 reserved_.fetch_sub(class_bytes(index), std::memory_order_relaxed);
@@ -202,7 +141,7 @@ private:
             const auto it = free_in_slab.find(slab);
             return it != free_in_slab.end() && it->second == used_in_slab_.at(slab);
         };
-        for (std::size_t index = 0; index < cached_classes; ++index) {
+        for (std::size_t index = 0; index < classes; ++index) {
             Block* kept = nullptr;
             for (Block* batch = std::exchange(batches_[index], nullptr); batch != nullptr;) {
                 Block* next_batch = batch->next_batch;
@@ -235,7 +174,7 @@ private:
 
     template <class F>
     void for_each_small(F f) {
-        for (std::size_t index = 0; index < cached_classes; ++index) {
+        for (std::size_t index = 0; index < classes; ++index) {
             for (Block* batch = batches_[index]; batch != nullptr; batch = batch->next_batch) {
                 for (Block* block = batch; block != nullptr; block = block->next) {
                     f(block, class_bytes(index));
@@ -256,18 +195,8 @@ private:
     std::atomic<std::size_t> reserved_{0};
 };
 
-// Two magazines a class: a thread that allocates and frees around a batch's edge does not go to the pool each time.
-struct Cache {
-    Magazine active[cached_classes];
-    Magazine spare[cached_classes];
-    bool registered;
-    bool dead;
-};
-
-[[gnu::tls_model("initial-exec")]] constinit thread_local Cache cache{};
-
 void flush(Cache& c) noexcept {
-    for (std::size_t index = 0; index < cached_classes; ++index) {
+    for (std::size_t index = 0; index < classes; ++index) {
         for (Magazine* magazine : {&c.active[index], &c.spare[index]}) {
             if (magazine->head != nullptr) {
                 Pool::instance().put_batch(index, std::exchange(*magazine, {}));
@@ -282,6 +211,7 @@ struct FlushAtThreadExit {
     FlushAtThreadExit(const FlushAtThreadExit&) = delete;
     FlushAtThreadExit& operator=(const FlushAtThreadExit&) = delete;
     ~FlushAtThreadExit() {
+        cache.in_use = false;
         cache.dead = true;
         flush(cache);
     }
@@ -290,16 +220,20 @@ struct FlushAtThreadExit {
 void register_thread() {
     static thread_local FlushAtThreadExit at_exit;
     (void)at_exit;
-    cache.registered = true;
+    cache.in_use = true;
 }
 
-[[gnu::noinline]] void refill(SizeClass c) {
-    if (!cache.registered) {
+}  // namespace
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local Cache memory::cached::cache{};
+
+void memory::cached::refill(SizeClass c) {
+    if (!cache.in_use && !cache.dead) {
         register_thread();
     }
-    cache.active[c.index] =
-        cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {}) : Pool::instance().take_batch(c);
     Magazine& active = cache.active[c.index];
+    active =
+        cache.spare[c.index].head != nullptr ? std::exchange(cache.spare[c.index], {}) : Pool::instance().take_batch(c);
     if (cache.dead && active.count > 1) {
         // Nobody will flush this cache again: keep the one block that is asked for.
         Pool::instance().put_batch(c.index, {std::exchange(active.head->next, nullptr), active.count - 1});
@@ -307,56 +241,52 @@ void register_thread() {
     }
 }
 
-[[gnu::noinline]] void make_room(SizeClass c) noexcept {
-    if (cache.spare[c.index].head != nullptr) {
-        Pool::instance().put_batch(c.index, cache.spare[c.index]);
-    }
-    cache.spare[c.index] = std::exchange(cache.active[c.index], {});
-}
-
-}  // namespace
-
-void* memory::allocate(std::size_t bytes) {
-    if (bytes > cached_limit) [[unlikely]] {
-        if (bytes > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / 8) {
-            throw std::bad_alloc();
-        }
-        const SizeClass c = class_of(bytes);
-        return c.index < all_classes ? Pool::instance().take_large(c) : take_from_system(c.bytes, alignment);
-    }
-    const SizeClass c = class_of(bytes);
-    Magazine& active = cache.active[c.index];
-    if (active.head == nullptr) [[unlikely]] {
-        refill(c);
-    }
-    Block* block = active.head;
-    active.head = block->next;
-    --active.count;
-    return block;
-}
-
-void memory::deallocate(void* p, std::size_t bytes) noexcept {
+void memory::cached::deallocate_slowly(void* p, SizeClass c) noexcept {
     auto* block = static_cast<Block*>(p);
-    const SizeClass c = class_of(bytes);
-    if (c.index >= all_classes) [[unlikely]] {
-        std::free(block);
-        return;
-    }
-    block->next = nullptr;
-    if (bytes > cached_limit || cache.dead) [[unlikely]] {
+    if (cache.dead) {
+        block->next = nullptr;
         Pool::instance().put_batch(c.index, {block, 1});
         return;
     }
-    if (!cache.registered) [[unlikely]] {
+    if (!cache.in_use) {
         register_thread();  // a thread that only frees has a cache to give back too
     }
     Magazine& active = cache.active[c.index];
-    if (active.count >= batch_counts.of[c.index]) [[unlikely]] {
-        make_room(c);
+    if (active.count >= batch_counts.of[c.index]) {
+        if (cache.spare[c.index].head != nullptr) {
+            Pool::instance().put_batch(c.index, cache.spare[c.index]);
+        }
+        cache.spare[c.index] = std::exchange(active, {});
     }
     block->next = active.head;
     active.head = block;
     ++active.count;
+}
+
+void* memory::allocate(std::size_t bytes) {
+    if (bytes <= largest) [[likely]] {
+        return cached::allocate(bytes);
+    }
+    if (bytes > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / 8) {
+        throw std::bad_alloc();
+    }
+    const SizeClass c = class_of(bytes);
+    return c.index < all_classes ? Pool::instance().take_large(c) : take_from_system(c.bytes, alignment);
+}
+
+void memory::deallocate(void* p, std::size_t bytes) noexcept {
+    if (bytes <= largest) [[likely]] {
+        cached::deallocate(p, bytes);
+        return;
+    }
+    const SizeClass c = class_of(bytes);
+    if (c.index >= all_classes) {
+        std::free(p);
+        return;
+    }
+    auto* block = static_cast<Block*>(p);
+    block->next = nullptr;
+    Pool::instance().put_batch(c.index, {block, 1});
 }
 
 std::size_t memory::reserved_bytes() noexcept { return Pool::instance().reserved(); }

@@ -15,6 +15,8 @@ namespace xtape::mutation {
 
 #if XTAPE_MUTATIONS
 
+inline constexpr bool enabled = true;
+
 /// What may be broken in a rule. The ways to break it are counted from 1; 0 is: not now.
 enum class Part {
     gradient,  // negated, doubled, dropped, 1 added; in both readings, in the plain one, or in the recorded one
@@ -86,6 +88,8 @@ void* aside(const Node& input_node, unsigned long input);
 void give_aside(RuleContext& context);
 
 #else
+
+inline constexpr bool enabled = false;
 
 struct Rule {
     constexpr Rule(const char*, bool) noexcept {}

@@ -9,8 +9,10 @@
 #include <xtape/autograd/gemm.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/parallel.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/reduction.hpp>
+#include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape {
 namespace {
@@ -117,27 +119,62 @@ bool broadcasts(const Shape& a, const Shape& b) {
 // All axes but the last, as one.
 std::size_t leading_extent(const Shape& shape) { return element_count(Shape(shape.begin(), shape.end() - 1)); }
 
+// Calls f.operator()<Rule>() with the rule of what a linear op ends with.
+template <class F>
+auto with_rule(LinearEnd end, F f) {
+    switch (end) {
+    case LinearEnd::relu: return f.template operator()<Relu>();
+    case LinearEnd::tanh: return f.template operator()<Tanh>();
+    default: return f.template operator()<Sigmoid>();
+    }
+}
+
 template <class T>
 struct LinearRule {
     static constexpr const char* name = "linear";
+    LinearEnd end;
+
     void operator()(RuleContext& context) const {
-        const bool has_bias = context.input_count() == 3;
-        if (context.creates_graph()) {
-            const Tensor<T> g = rows_of(context.gradient<T>());
-            if (context.wants(0)) {
-                context.give(0, reshape(matmul(g, context.input<T>(1)), Axes(context.input_shape(0))));
-            }
-            if (context.wants(1)) {
-                context.give(1, matmul_transposed(g, true, rows_of(context.input<T>(0)), false));
-            }
-            if (has_bias && context.wants(2)) {
-                context.give(2, sum(g, {0}));
-            }
-            return;
+        context.creates_graph() ? composed(context, composed_gradient(context)) : fused(context);
+    }
+
+private:
+    // The gradient by x Wᵀ + b.
+    [[nodiscard]] Tensor<T> composed_gradient(const RuleContext& context) const {
+        const Tensor<T> g = context.gradient<T>();
+        return end == LinearEnd::plain ? g : with_rule(end, [&]<class Rule>() {
+            return recorded_pull<Rule>(g, Tensor<T>(), context.output<T>());
+        });
+    }
+    [[nodiscard]] Tensor<T> gradient_before_end(const RuleContext& context) const {
+        const Tensor<T> through = context.scratch<T>();
+        const auto kernel = with_rule(end, []<class Rule>() { return kernels::unary<Rule, T>().backward; });
+        const T* g = context.gradient_data<T>();
+        const T* y = context.saved_data<T>(-1);
+        parallel::for_ranges(through.size(), 1, [=, out = raw(through)](std::size_t i, std::size_t to) {
+            kernel(g + i, nullptr, y + i, out + i, to - i, false);
+        });
+        return through;
+    }
+
+    static void composed(RuleContext& context, const Tensor<T>& gradient) {
+        const Tensor<T> g = rows_of(gradient);
+        if (context.wants(0)) {
+            context.give(0, reshape(matmul(g, context.input<T>(1)), Axes(context.input_shape(0))));
         }
+        if (context.wants(1)) {
+            context.give(1, matmul_transposed(g, true, rows_of(context.input<T>(0)), false));
+        }
+        if (context.input_count() == 3 && context.wants(2)) {
+            context.give(2, sum(g, {0}));
+        }
+    }
+
+    void fused(RuleContext& context) const {
         const std::size_t out_features = context.output_shape().back();
         const std::size_t rows = leading_extent(context.output_shape());
-        const T* g = context.gradient_data<T>();
+        const Tensor<T> before_end = end == LinearEnd::plain ? Tensor<T>() : gradient_before_end(context);
+        const T* g = before_end ? before_end.data() : context.gradient_data<T>();
         if (context.wants(0)) {
             const std::size_t in_features = context.input_shape(0).back();
             const Accumulator<T> out = context.accumulator<T>(0);
@@ -148,7 +185,7 @@ struct LinearRule {
             gemm<T>({g, true}, {context.saved_data<T>(0), false}, out.data, out_features, context.input_shape(1)[1],
                     rows, out.add);
         }
-        if (has_bias && context.wants(2)) {
+        if (context.input_count() == 3 && context.wants(2)) {
             const Accumulator<T> out = context.accumulator<T>(2);
             if (!out.add) {
                 std::fill_n(out.data, out_features, T(0));
@@ -157,7 +194,6 @@ struct LinearRule {
         }
     }
 
-private:
     static Tensor<T> rows_of(const Tensor<T>& x) {
         return reshape(x, Axes{leading_extent(x.shape()), x.shape().back()});
     }
@@ -221,7 +257,7 @@ Tensor<T> detail::matmul(const Tensor<T>& a, const Tensor<T>& b) {
 }
 
 template <class T>
-Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias) {
+Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, LinearEnd end) {
     const bool has_bias = static_cast<bool>(bias);
     const bool fits = weight.dimension() == 2 && x.dimension() >= 1 && x.shape().back() == weight.shape()[1] &&
                       (!has_bias || (bias.dimension() == 1 && bias.shape()[0] == weight.shape()[0]));
@@ -242,10 +278,16 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
         }
     }
     gemm<T>({x.data(), false}, {weight.data(), true}, raw(y), rows, out_features, in_features, has_bias);
+    if (end != LinearEnd::plain) {
+        const auto kernel = with_rule(end, []<class Rule>() { return kernels::unary<Rule, T>().forward; });
+        parallel::for_ranges(y.size(), 1,
+                             [=, out = raw(y)](std::size_t i, std::size_t to) { kernel(out + i, out + i, to - i); });
+    }
     if (has_bias ? records(x, weight, bias) : records(x, weight)) {
         const RecordedInput inputs[] = {
             {x, weight.requires_grad()}, {weight, x.requires_grad()}, {has_bias ? bias : x}};
-        record(LinearRule<T>{}, y.body(), std::span<const RecordedInput>(inputs, has_bias ? 3 : 2));
+        record(LinearRule<T>{end}, y.body(), std::span<const RecordedInput>(inputs, has_bias ? 3 : 2),
+               end != LinearEnd::plain);
     }
     return y;
 }
@@ -253,7 +295,7 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
 #define XTAPE_INSTANTIATE(T)                                                              \
     template Tensor<T> matmul_transposed(const Tensor<T>&, bool, const Tensor<T>&, bool); \
     template Tensor<T> detail::matmul(const Tensor<T>&, const Tensor<T>&);                \
-    template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&);
+    template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, LinearEnd);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)
 #undef XTAPE_INSTANTIATE

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <xtape/autograd/operands.hpp>
 
 namespace xtape {
@@ -20,9 +22,13 @@ requires ArrayOperands<A, B>
 template <class T>
 [[nodiscard]] Tensor<T> matmul_transposed(const Tensor<T>& a, bool transpose_a, const Tensor<T>& b, bool transpose_b);
 
-/// x Wᵀ + b, fused: x (..., in), weight (out, in), bias (out) or an empty tensor for none; the result is (..., out).
-/// Throws ShapeError.
+/// What `linear` may end with: the activations whose derivative their result tells, so that nothing else is kept.
+enum class LinearEnd : std::uint8_t { plain, relu, tanh, sigmoid };
+
+/// x Wᵀ + b, fused, and an activation on top: x (..., in), weight (out, in), bias (out) or an empty tensor for none;
+/// the result is (..., out). Throws ShapeError.
 template <class T>
-[[nodiscard]] Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias = {});
+[[nodiscard]] Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias = {},
+                               LinearEnd end = LinearEnd::plain);
 
 }  // namespace xtape

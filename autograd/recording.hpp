@@ -39,7 +39,7 @@ template <class Rule>
 inline constexpr Op op_of = {
     Rule::name,
     [](RuleContext& context) { (*static_cast<const Rule*>(context.rule()))(context); },
-    [](void* rule) noexcept { static_cast<Rule*>(rule)->~Rule(); },
+    std::is_trivially_destructible_v<Rule> ? nullptr : +[](void* rule) noexcept { static_cast<Rule*>(rule)->~Rule(); },
 };
 
 /// Records that an op made `output` from `inputs`. `rule` is a small struct with a static `name` and

@@ -7,6 +7,7 @@
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/movement.hpp>
+#include <xtape/autograd/parallel.hpp>
 #include <xtape/autograd/recording.hpp>
 #include <xtape/autograd/reduction_impl.hpp>
 #include <xtape/autograd/tensor_reading.hpp>
@@ -194,17 +195,44 @@ Tensor<T> logsumexp(const Tensor<T>& x, Shape axes, bool keep) {
 
 }  // namespace
 
+namespace {
+// One fold on several threads: of many results each thread makes some; of few, whose elements are many, the elements
+// are folded in pieces whose number does not depend on the threads, and then the pieces.
+template <class T, class Kernel>
+void fold_on_threads(Kernel kernel, const kernels::Fold<T>& fold, const T* x, const T* centre, T* out,
+                     kernels::Extents extents) {
+    const auto [outer, extent, inner] = extents;
+    constexpr std::size_t piece = 64 * 1024;  // elements
+    if (outer == 1 && extent * inner >= 4 * piece && inner <= piece / 16) {
+        const std::size_t rows = piece / inner;
+        const std::size_t pieces = (extent + rows - 1) / rows;
+        const Tensor<T> parts = Tensor<T>::uninitialized({pieces, inner});
+        parallel::for_ranges(pieces, piece, [=, parts = raw(parts)](std::size_t first, std::size_t end) {
+            for (std::size_t i = first; i < end; ++i) {
+                kernel(x + i * rows * inner, centre, parts + i * inner, {1, std::min(rows, extent - i * rows), inner});
+            }
+        });
+        fold.results(parts.data(), nullptr, out, {1, pieces, inner});
+        return;
+    }
+    parallel::for_ranges(outer, extent * inner, [=](std::size_t first, std::size_t end) {
+        kernel(x + first * extent * inner, centre == nullptr ? nullptr : centre + first * inner, out + first * inner,
+               {end - first, extent, inner});
+    });
+}
+}  // namespace
+
 template <class T>
 Tensor<T> folded(const Tensor<T>& x, const Reduction& reduction, bool keep, const kernels::Fold<T>& fold,
                  const Tensor<T>* centre) {
     auto kernel = fold.elements;
     return in_stages(x, reduction, keep, [&](const Tensor<T>& from, const Tensor<T>& to, kernels::Extents extents) {
         if (centre == nullptr) {
-            kernel(from.data(), nullptr, raw(to), extents);
+            fold_on_threads<T>(kernel, fold, from.data(), nullptr, raw(to), extents);
         } else {
             const bool final = centre->size() == to.size();
             const Tensor<T> centres = final ? *centre : broadcast_to(*centre, to.shape());
-            kernel(from.data(), centres.data(), raw(to), extents);
+            fold_on_threads<T>(kernel, fold, from.data(), centres.data(), raw(to), extents);
             centre = nullptr;
         }
         kernel = fold.results;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <xtape/autograd/memory_cache.hpp>
 #include <xtape/autograd/small_vector.hpp>
 
 namespace xtape {
@@ -88,16 +89,19 @@ struct Storage {
 
     static constexpr std::size_t small_offset = 16;
     static constexpr std::size_t large_offset = 64;
+    static constexpr std::size_t small_limit = large_offset - small_offset;
 
     [[nodiscard]] static Ref<Storage> allocate(std::size_t payload_bytes) {
-        const std::size_t block = payload_bytes <= large_offset - small_offset
-                                      ? large_offset
-                                      : (payload_bytes + 2 * large_offset - 1) / large_offset * large_offset;
-        auto* storage = new (memory::allocate(block)) Storage;
-        storage->block_bytes = block;
-        return Ref<Storage>::adopt(storage);
+        if (payload_bytes <= large_offset / 2 - small_offset) {
+            return make(memory::cached::allocate(large_offset / 2), large_offset / 2);
+        }
+        if (payload_bytes <= small_limit) {
+            return make(memory::cached::allocate(large_offset), large_offset);
+        }
+        const std::size_t block = (payload_bytes + 2 * large_offset - 1) / large_offset * large_offset;
+        return make(memory::allocate(block), block);
     }
-    [[nodiscard]] bool is_small() const noexcept { return block_bytes == large_offset; }
+    [[nodiscard]] bool is_small() const noexcept { return block_bytes <= large_offset; }
     [[nodiscard]] void* data() noexcept {
         return reinterpret_cast<std::byte*>(this) + (is_small() ? small_offset : large_offset);
     }
@@ -105,7 +109,17 @@ struct Storage {
     [[nodiscard]] Tape*& counted_on() noexcept {
         return *reinterpret_cast<Tape**>(reinterpret_cast<std::byte*>(this) + small_offset);
     }
-    friend void destroy(Storage* storage) noexcept { memory::deallocate(storage, storage->block_bytes); }
+    friend void destroy(Storage* storage) noexcept {
+        const std::size_t bytes = storage->block_bytes;
+        bytes <= large_offset ? memory::cached::deallocate(storage, bytes) : memory::deallocate(storage, bytes);
+    }
+
+private:
+    [[nodiscard]] static Ref<Storage> make(void* block, std::size_t bytes) noexcept {
+        auto* storage = new (block) Storage;
+        storage->block_bytes = bytes;
+        return Ref<Storage>::adopt(storage);
+    }
 };
 static_assert(sizeof(Storage) == Storage::small_offset);
 

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -9,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/bodies.hpp>
 #include <xtape/autograd/leaf_lock.hpp>
 #include <xtape/autograd/recording.hpp>
 
@@ -25,6 +28,19 @@ struct TapeAccess {
     static bool& recording(Tape& t) noexcept { return t.recording_; }
     static void destroy_later(Node* node) noexcept;
 };
+
+inline Saved::Saved(const Body& body, std::int32_t input) noexcept : input_and_flags_(input << flag_bits) {
+    if (input >= 0 && body.node && body.node->is_leaf()) {
+        version_ = static_cast<LeafNode*>(body.node.get())->version.load(std::memory_order_relaxed);
+        input_and_flags_ |= of_leaf;
+    }
+    if (body.storage->is_small() && element_count(body.shape) * bodies::size_of(body.dtype) <= sizeof(copy_)) {
+        input_and_flags_ |= copied;
+        std::memcpy(copy_, body.storage->data(), sizeof(copy_));
+    } else {
+        new (&storage_) Ref<Storage>(body.storage);
+    }
+}
 
 namespace {
 
@@ -81,23 +97,22 @@ pthread_key_t make_key() {
     return *this_tape;
 }
 
-constexpr std::size_t block_size(std::size_t inputs, std::size_t saved, std::size_t rule_bytes) noexcept {
-    return sizeof(Node) + inputs * sizeof(Ref<Node>) + saved * sizeof(Saved) + rule_bytes;
+constexpr std::size_t block_size(std::size_t inputs, std::size_t saved, std::size_t constants,
+                                 std::size_t rule_bytes) noexcept {
+    return sizeof(Node) + inputs * sizeof(Ref<Node>) + saved * sizeof(Saved) + constants * sizeof(Shape) + rule_bytes;
 }
 
-void save(Node& node, Saved* where, const Body& body, int input) {
-    std::uint32_t version = 0;
-    if (input >= 0 && body.node && body.node->is_leaf()) {
-        version = static_cast<LeafNode*>(body.node.get())->version.load(std::memory_order_relaxed);
-    }
-    new (where) Saved{body.storage, body.shape, version, input};
+void save(Node& node, Saved* where, const Body& body, std::int32_t input) {
+    Storage* buffer = (new (where) Saved(body, input))->buffer();
     // Only a large buffer is worth two atomic operations to know whether another node keeps it too.
-    Storage& storage = *body.storage;
-    if (storage.is_small()) {
-        TapeAccess::add(TapeAccess::bytes(*node.tape), storage.block_bytes);
-    } else if (storage.saved.fetch_add(1, std::memory_order_acq_rel) == 0) {
-        storage.counted_on() = node.tape;
-        TapeAccess::add(TapeAccess::bytes(*node.tape), storage.block_bytes);
+    if (buffer == nullptr) {
+        return;
+    }
+    if (buffer->is_small()) {
+        TapeAccess::add(TapeAccess::bytes(*node.tape), buffer->block_bytes);
+    } else if (buffer->saved.fetch_add(1, std::memory_order_acq_rel) == 0) {
+        buffer->counted_on() = node.tape;
+        TapeAccess::add(TapeAccess::bytes(*node.tape), buffer->block_bytes);
     }
 }
 
@@ -111,10 +126,15 @@ void take_apart(Node* node) noexcept {
         return;
     }
     node->release_saved();
+    const std::span<Ref<Node>> inputs = node->inputs();
     const std::span<Saved> saved = node->saved();
-    node->op->destroy_rule(node->rule());
+    const std::span<Shape> constant_shapes = node->constant_shapes();
+    if (node->op->destroy_rule != nullptr) {
+        node->op->destroy_rule(node->rule());
+    }
+    std::destroy(constant_shapes.begin(), constant_shapes.end());
     std::destroy(saved.begin(), saved.end());
-    std::destroy(node->inputs().begin(), node->inputs().end());
+    std::destroy(inputs.begin(), inputs.end());
     const std::size_t bytes = node->block_bytes;
     TapeAccess::remove(*node->tape, TapeAccess::nodes(*node->tape), 1);
     TapeAccess::remove(*node->tape, TapeAccess::bytes(*node->tape), bytes);
@@ -156,15 +176,34 @@ std::mutex& leaf_mutex() noexcept {
     return *mutex;
 }
 
+Ref<Storage> Saved::share() const {
+    if (!is_copy()) {
+        return storage_;
+    }
+    Ref<Storage> fresh = Storage::allocate(sizeof(copy_));
+    std::memcpy(fresh->data(), copy_, sizeof(copy_));
+    return fresh;
+}
+
+const Shape& Node::constant_shape(std::size_t input) noexcept {
+    const Shape* found = constant_shapes().data();
+    for (const Saved& value : saved()) {
+        if (static_cast<std::size_t>(value.input()) == input) {
+            break;
+        }
+        found += value.input() >= 0 && !inputs()[static_cast<std::size_t>(value.input())] ? 1 : 0;
+    }
+    return *found;
+}
+
 void Node::release_saved() noexcept {
     for (Saved& value : saved()) {
-        if (value.storage) {
-            Storage& storage = *value.storage;
-            Tape* counted = storage.is_small() ? tape : storage.counted_on();
-            if (storage.is_small() || storage.saved.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-                TapeAccess::remove(*counted, TapeAccess::bytes(*counted), storage.block_bytes);
+        if (Storage* buffer = value.buffer()) {
+            Tape* counted = buffer->is_small() ? tape : buffer->counted_on();
+            if (buffer->is_small() || buffer->saved.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+                TapeAccess::remove(*counted, TapeAccess::bytes(*counted), buffer->block_bytes);
             }
-            value.storage.reset();
+            value.release();
         }
     }
 }
@@ -174,7 +213,7 @@ void destroy(Node* node) noexcept { TapeAccess::destroy_later(node); }
 void destroy(Body* body) noexcept {
     if (!body->is_parameter) {
         body->~Body();
-        memory::deallocate(body, sizeof(Body));
+        memory::cached::deallocate(body, sizeof(Body));
         return;
     }
     auto* parameter = static_cast<ParameterBody*>(body);
@@ -193,36 +232,45 @@ Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inp
             fmt::format("{}: {} inputs are more than one op can record; join them in groups", op.name, inputs.size()));
     }
     std::size_t saved_count = save_output ? 1 : 0;
+    std::size_t constant_count = 0;
     for (const RecordedInput& input : inputs) {
         saved_count += input.save ? 1 : 0;
+        constant_count += input.save && !(*input.body)->node ? 1 : 0;
     }
-    const std::size_t bytes = block_size(inputs.size(), saved_count, rule_bytes);
-    Node* node = new (memory::allocate(bytes)) Node;
+    const std::size_t bytes = block_size(inputs.size(), saved_count, constant_count, rule_bytes);
     Tape& here = tape();
+    Node* node = new (memory::allocate(bytes)) Node;
     node->input_count = static_cast<std::uint16_t>(inputs.size());
     node->saved_count = static_cast<std::uint16_t>(saved_count);
+    node->constant_count = static_cast<std::uint16_t>(constant_count);
     node->dtype = output.dtype;
     node->block_bytes = static_cast<std::uint32_t>(bytes);
     node->op = &op;
     node->tape = &here;
     node->shape = output.shape;
-    std::uint64_t& sequence = TapeAccess::sequence(here);
+    std::uint64_t sequence = TapeAccess::sequence(here);
     Ref<Node>* edge = node->inputs().data();
     Saved* saved = node->saved().data();
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-        const Body& body = **inputs[i].body;
+    Shape* constant_shape = node->constant_shapes().data();
+    std::int32_t index = 0;
+    for (const RecordedInput& input : inputs) {
+        const Body& body = **input.body;
         new (edge++) Ref<Node>(body.node);
-        if (body.node && body.node->sequence > sequence) {
-            sequence = body.node->sequence;
+        if (body.node) {
+            sequence = std::max(sequence, body.node->sequence);
         }
-        if (inputs[i].save) {
-            save(*node, saved++, body, static_cast<int>(i));
+        if (input.save) {
+            save(*node, saved++, body, index);
+            if (!body.node) {
+                new (constant_shape++) Shape(body.shape);
+            }
         }
+        ++index;
     }
     if (save_output) {
         save(*node, saved, output, -1);
     }
-    node->sequence = ++sequence;
+    node->sequence = TapeAccess::sequence(here) = sequence + 1;
     TapeAccess::add(TapeAccess::nodes(here), 1);
     TapeAccess::add(TapeAccess::bytes(here), bytes);
     output.node = Ref<Node>::adopt(node);

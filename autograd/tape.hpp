@@ -15,7 +15,7 @@ public:
     /// How many of the operations that this thread recorded are alive, leaves not counted.
     [[nodiscard]] std::size_t nodes() const noexcept { return nodes_.alive(); }
     /// The memory they hold: the nodes, and the buffers they saved for the replay, each counted once (those of up to 48
-    /// bytes once a node that saved them).
+    /// bytes once a node that saved them; those of up to 8 are copied into the node).
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.alive(); }
 
 private:

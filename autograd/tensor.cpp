@@ -237,6 +237,8 @@ Tensor<T> parameter(const Tensor<T>& value) {
     auto* node = new (memory::allocate(sizeof(LeafNode))) LeafNode;
     node->input_count = 0;
     node->saved_count = 0;
+    node->constant_count = 0;
+    node->state = Node::State::leaf;
     node->dtype = dtype_of<T>;
     node->block_bytes = sizeof(LeafNode);
     node->sequence = 0;

@@ -3,6 +3,7 @@
 // The helpers that derivative rules call by name, for tensors: with them a rule of rules.hpp records itself.
 
 #include <xtape/autograd/elementwise.hpp>
+#include <xtape/autograd/mutation.hpp>
 #include <xtape/autograd/rules.hpp>
 
 namespace xtape {
@@ -69,5 +70,18 @@ Tensor<T> times_normal_cdf(const Tensor<T>& x) {
 }
 template <class T>
 Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x);
+
+/// The input's gradient from the incoming one by a rule, which so records itself.
+template <class Form, class T, class... Values>
+Tensor<T> recorded_pull(const Tensor<T>& g, const Values&... values) {
+    [[maybe_unused]] const mutation::FormRule<Form> rule;
+    if constexpr (requires { Form::passes; }) {
+        return g;
+    } else if constexpr (requires { Form::pullback(g, values...); }) {
+        return Form::pullback(g, values...);
+    } else {
+        return strong(g, Form::derivative(values...));
+    }
+}
 
 }  // namespace xtape

@@ -1,6 +1,7 @@
 #include <xtape/nn/layers.hpp>
 
 #include <cmath>
+#include <typeinfo>
 
 #include <fmt/format.h>
 
@@ -91,12 +92,39 @@ std::unique_ptr<Module<T>> Dropout<T>::clone() {
     return this->in_same_mode(std::move(copy));
 }
 
+namespace {
+// Exactly of that class: what one derived from it does is its own business.
+template <class M, class T>
+bool is(const Module<T>& module) {
+    return typeid(module) == typeid(M);
+}
+}  // namespace
+
+template <class T>
+void Sequential<T>::append(std::unique_ptr<Module<T>> module) {
+    if (modules_.empty() || !is<Linear<T>>(*modules_.back())) {
+        ends_.push_back(LinearEnd::plain);
+    } else {
+        ends_.push_back(is<ReLU<T>>(*module)      ? LinearEnd::relu
+                        : is<Tanh<T>>(*module)    ? LinearEnd::tanh
+                        : is<Sigmoid<T>>(*module) ? LinearEnd::sigmoid
+                                                  : LinearEnd::plain);
+    }
+    modules_.push_back(std::move(module));
+}
+
 template <class T>
 Tensor<T> Sequential<T>::forward(const Tensor<T>& x) {
     Tensor<T> y = x;
     for (std::size_t i = 0; i < modules_.size(); ++i) {
         try {
-            y = modules_[i]->forward(y);
+            if (i + 1 < modules_.size() && ends_[i + 1] != LinearEnd::plain) {
+                const auto& layer = static_cast<const Linear<T>&>(*modules_[i]);
+                y = linear(y, layer.weight(), layer.bias(), ends_[i + 1]);
+                ++i;
+            } else {
+                y = modules_[i]->forward(y);
+            }
         } catch (const ShapeError& error) {
             throw ShapeError(fmt::format("module {}: {}", i, error.what()));
         }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include <xtape/autograd/products.hpp>
 #include <xtape/nn/activations.hpp>
 
 namespace xtape::nn {
@@ -85,9 +86,10 @@ public:
     explicit Sequential(Modules... modules) {
         (append(std::make_unique<Modules>(std::move(modules))), ...);
     }
-    void append(std::unique_ptr<Module<T>> module) { modules_.push_back(std::move(module)); }
+    void append(std::unique_ptr<Module<T>> module);
 
-    /// A ShapeError from a module is thrown on with the module's name.
+    /// A Linear and the ReLU, Tanh or Sigmoid after it are one op. A ShapeError from a module is thrown on with the
+    /// module's name.
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
     [[nodiscard]] std::vector<Member<T>> members() override;
     [[nodiscard]] std::unique_ptr<Module<T>> clone() override;
@@ -101,6 +103,7 @@ protected:
 
 private:
     std::vector<std::unique_ptr<Module<T>>> modules_;
+    std::vector<LinearEnd> ends_;  // what a module adds to the Linear before it, if they are to be one op
 };
 
 /// A multilayer perceptron: Linear layers of the given widths with an activation after each but the last. Parameters

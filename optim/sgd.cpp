@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/kernels/kernels.hpp>
+#include <xtape/autograd/parallel.hpp>
 #include <xtape/optim/optimizer_impl.hpp>
 
 namespace xtape::optim {
@@ -54,13 +55,16 @@ void SGD<T>::step() {
                 velocity = Tensor<T>::uninitialized(gradient.shape());
             }
             T* v = options.momentum != 0 ? begin_overwrite(velocity, !first) : nullptr;
-            kernels::active<T>().update.sgd(target, v, gradient.data(), gradient.size(),
-                                            {.lr = options.lr,
-                                             .momentum = options.momentum,
-                                             .dampening = options.dampening,
-                                             .weight_decay = options.weight_decay,
-                                             .nesterov = options.nesterov,
-                                             .first = first});
+            const auto update = kernels::active<T>().update.sgd;
+            const kernels::SgdStep step{.lr = options.lr,
+                                        .momentum = options.momentum,
+                                        .dampening = options.dampening,
+                                        .weight_decay = options.weight_decay,
+                                        .nesterov = options.nesterov,
+                                        .first = first};
+            parallel::for_ranges(gradient.size(), 1, [=, g = gradient.data()](std::size_t from, std::size_t to) {
+                update(target + from, v == nullptr ? v : v + from, g + from, to - from, step);
+            });
         }
     }
 }

@@ -17,10 +17,10 @@ struct UnaryKernels {
     void (*backward)(const T* g, const T* x, const T* y, T* out, std::size_t n, bool add);
 };
 
-/// How two operands advance along a row: 1, or 0 for one that is the same in the whole row.
+/// How two operands advance along a row: 1, or 0 for one that is the same in the whole row. (In one register.)
 struct Steps {
-    std::size_t a;
-    std::size_t b;
+    std::uint32_t a;
+    std::uint32_t b;
 };
 
 template <class T>

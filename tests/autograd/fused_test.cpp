@@ -104,6 +104,38 @@ TEST_CASE("linear without a bias is matmul with the transposed weight") {
     check_same("of no features", fused, composed, {{5, 0}, {2, 0}});
 }
 
+TEST_CASE("linear with an activation on top is the activation of linear") {
+    const auto check_end = [](const char* name, LinearEnd end, auto activation) {
+        const Function fused = [=](const auto& x) { return linear(x[0], x[1], x[2], end); };
+        const Function composed = [=](const auto& x) { return activation(linear(x[0], x[1], x[2])); };
+        CAPTURE(name);
+        check_same("(5,3)", fused, composed, {{5, 3}, {2, 3}, {2}});
+        check_same("(2,4,3)", fused, composed, {{2, 4, 3}, {2, 3}, {2}});
+        check_same("(33,17) to 20", fused, composed, {{33, 17}, {20, 17}, {20}});
+        check_same("of nothing", fused, composed, {{0, 3}, {2, 3}, {2}});
+        const Function no_bias = [=](const auto& x) { return square(linear(x[0], x[1], Tensor<double>(), end)); };
+        const Function composed_no_bias = [=](const auto& x) { return square(activation(linear(x[0], x[1]))); };
+        check_same("squared, without a bias", no_bias, composed_no_bias, {{5, 3}, {2, 3}});
+    };
+    check_end("relu", LinearEnd::relu, [](const auto& x) { return relu(x); });
+    check_end("tanh", LinearEnd::tanh, [](const auto& x) { return tanh(x); });
+    check_end("sigmoid", LinearEnd::sigmoid, [](const auto& x) { return sigmoid(x); });
+}
+
+TEST_CASE("linear with an activation leaves a gradient alone that somebody holds") {
+    const auto x = parameter(xt::xarray<double>{{1.0, -2.0}});
+    const auto weight = parameter(xt::xarray<double>{{3.0, 1.0}, {1.0, 1.0}});
+    const auto y = linear(x, weight, {}, LinearEnd::relu);  // (1, -1), and after relu (1, 0)
+    Tensor<double> seen;
+    auto hook = y.register_hook([&](const Tensor<double>& g) { return seen = g; });
+    const Tensor<double> seed(xt::xarray<double>{{5.0, 7.0}});
+    y.backward(seed);
+    hook.remove();
+    CHECK(xt::all(xt::equal(seed.value(), xt::xarray<double>{{5.0, 7.0}})));
+    CHECK(xt::all(xt::equal(seen.value(), xt::xarray<double>{{5.0, 7.0}})));
+    CHECK(xt::all(xt::equal(weight.grad().value(), xt::xarray<double>{{5.0, -10.0}, {0.0, 0.0}})));
+}
+
 TEST_CASE("matmul_transposed is matmul of transposed operands") {
     for (const bool left : {false, true}) {
         for (const bool right : {false, true}) {
