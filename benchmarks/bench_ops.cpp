@@ -20,7 +20,7 @@
 #include <xtape/autograd/special_functions.hpp>
 
 #define XTAPE_LOOPS reference
-#include "interleaved.hpp"
+#include "figures.hpp"
 #include "ops_formulas.hpp"
 #include "ops_loops.hpp"
 #include "options.hpp"
@@ -273,7 +273,7 @@ std::string verdict_on(const Candidate& candidate, double bound) {
 
 /// Prints an op's row; false if xtape is wrong or too slow.
 template <class Op, class T>
-bool run(const nlohmann::json& accuracy, double budget) {
+bool run(const nlohmann::json& accuracy, const bench::Options& options, bench::Figures& figures) {
     const char* type = sizeof(T) == sizeof(float) ? "float" : "double";
     std::mt19937_64 generator(20240229);
     std::uniform_real_distribution<T> left(static_cast<T>(Op::low), static_cast<T>(Op::high));
@@ -313,7 +313,7 @@ bool run(const nlohmann::json& accuracy, double budget) {
             programs.push_back([&, loop = loops[i]] { loop(a.data(), b.data(), y.data(), elements); });
         }
     }
-    const std::vector<double> seconds = bench::best_in_turn(programs, budget);
+    const std::vector<double> seconds = bench::best_in_turn(programs, options.effort());
     const auto per_element = [&](std::size_t program) { return seconds[program] / elements * 1e9; };
     const Candidate* fastest = nullptr;
     for (std::size_t i = 0; i < timed.size(); ++i) {
@@ -337,10 +337,13 @@ bool run(const nlohmann::json& accuracy, double budget) {
                fastest == nullptr ? "none" : fastest->name, ratio, limit, per_element(1), wrong ? "WRONG  " : "",
                slow ? "TOO SLOW  " : "", remarks);
     std::fflush(stdout);
-    return !wrong && !slow;
+    if (fastest != nullptr) {
+        figures.at_most(limit, fmt::format("{}, {}: over the fastest right loop", Op::name, type), ratio);
+    }
+    return !wrong && options.accept(!slow);
 }
 
-constexpr const char* usage = R"(usage: bench_ops [--seconds S] [--only OP]
+constexpr const char* usage = R"(usage: bench_ops [OPTION...]
 
 Times each elementwise op on 2^20 elements, one thread, without recording, in nanoseconds an element: xtape's op against
 the fastest right loop. Three loops are tried, each writing into memory it is given: the C++ library's functions with every
@@ -348,21 +351,20 @@ flag for this machine (std), the same with -ffast-math, which calls glibc's libm
 (xsimd). A loop counts only if it passes the check that xtape's op must pass: mpmath's values, special values, and the
 inputs themselves, to 4 units in the last place (more for a few, as in tests/autograd/accuracy_test.cpp).
 
-  --seconds S  how long to time a row (0.3)
-  --only OP    only that op
+  --seconds S       how long to time a row (0.3)
+  --only OP         only that op
 
 "ulp" is xtape's largest error there; "replay" is the gradient's way back through the op, added into a leaf's. Fails if
-an op is wrong or takes more than 1.3 times as long as the fastest right loop. XTAPE_SIMD chooses xtape's instruction set.
-)";
+an op is wrong or takes more than 1.3 times as long as the fastest right loop. XTAPE_SIMD chooses xtape's instruction set.)";
 
 template <class... Ops>
-bool run_all(bench::reference::List<Ops...>, const nlohmann::json& accuracy, std::string_view only, double budget,
-             int& rows) {
+bool run_all(bench::reference::List<Ops...>, const nlohmann::json& accuracy, const bench::Options& options,
+             bench::Figures& figures, int& rows) {
     bool passed = true;
     const auto run_op = [&]<class Op>(Op) {
-        if (only.empty() || only == Op::name) {
-            passed = run<Op, float>(accuracy, budget) && passed;
-            passed = run<Op, double>(accuracy, budget) && passed;
+        if (options.only.empty() || options.only == Op::name) {
+            passed = run<Op, float>(accuracy, options, figures) && passed;
+            passed = run<Op, double>(accuracy, options, figures) && passed;
             rows += 2;
         }
     };
@@ -378,9 +380,10 @@ int main(int argc, char** argv) {
     const auto accuracy = nlohmann::json::parse(file);
     fmt::print("{:<13} {:<7} {:>8} {:>6} {:>8} {:<8} {:>6} {:>5} {:>8}  others\n", "op", "type", "xtape/ns", "ulp",
                "loop/ns", "", "ratio", "limit", "replay");
+    bench::Figures figures("ops", options.json);
     int rows = 0;
-    bool passed = run_all(bench::reference::OneInput{}, accuracy, options.only, options.budget, rows);
-    passed = run_all(bench::reference::TwoInputs{}, accuracy, options.only, options.budget, rows) && passed;
+    bool passed = run_all(bench::reference::OneInput{}, accuracy, options, figures, rows);
+    passed = run_all(bench::reference::TwoInputs{}, accuracy, options, figures, rows) && passed;
     if (rows == 0) {
         fmt::print("no op is called \"{}\"\n", options.only);
         return EXIT_FAILURE;

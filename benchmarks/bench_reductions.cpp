@@ -21,7 +21,7 @@
 #include <xtape/autograd.hpp>
 #include <xtape/autograd/recording.hpp>
 
-#include "interleaved.hpp"
+#include "figures.hpp"
 #include "options.hpp"
 
 namespace {
@@ -162,7 +162,7 @@ const char* type_name() {
 /// Checks a reduction and prints its row; false if it fails. `copied` is where memcpy writes.
 template <class T>
 bool run(const Reduction<T>& reduction, const Direction& direction, const xt::xarray<T>& x, const Tensor<T>& tensor,
-         const Tensor<T>& copied, const bench::Options& options) {
+         const Tensor<T>& copied, const bench::Options& options, bench::Figures& figures) {
     const std::string name = fmt::format("{} {}, {}", reduction.name, direction.name, type_name<T>());
     const double off = error(reduction, x, tensor, direction);
     if (!(off < 2e3 * static_cast<double>(std::numeric_limits<T>::epsilon()))) {
@@ -193,7 +193,7 @@ bool run(const Reduction<T>& reduction, const Direction& direction, const xt::xa
             static_cast<void>(first);
         });
     }
-    const std::vector<double> taken = bench::best_in_turn(programs, options.budget);
+    const std::vector<double> taken = bench::best_in_turn(programs, options.effort());
     const auto rate = [bytes](double seconds) { return bytes / seconds * 1e-9; };
     const double share = taken[0] / taken[1];
     const double over_exp = beside_exp ? taken[1] / taken[2] : 0.0;
@@ -205,11 +205,16 @@ bool run(const Reduction<T>& reduction, const Direction& direction, const xt::xa
                beside_exp ? fmt::format("<= {:.1f}", most_over_exp) : fmt::format(">= {:.1f}", reduction.least),
                met ? "" : "  TOO SLOW");
     std::fflush(stdout);
-    return met;
+    if (beside_exp) {
+        figures.at_most(most_over_exp, name + ": over exp of the same", over_exp);
+    } else {
+        figures.at_least(reduction.least, name + ": share of memcpy's rate", share);
+    }
+    return options.accept(met);
 }
 
 template <class T>
-bool run_all(const bench::Options& options, std::size_t& rows) {
+bool run_all(const bench::Options& options, bench::Figures& figures, std::size_t& rows) {
     const xt::xarray<T> x = random_matrix<T>();
     const Tensor<T> tensor(x);
     const Tensor<T> copied(x);
@@ -218,7 +223,7 @@ bool run_all(const bench::Options& options, std::size_t& rows) {
         for (const Direction& direction : directions()) {
             const std::string name = fmt::format("{} {}, {}", reduction.name, direction.name, type_name<T>());
             if (name.find(options.only) != std::string::npos) {
-                passed = run(reduction, direction, x, tensor, copied, options) && passed;
+                passed = run(reduction, direction, x, tensor, copied, options, figures) && passed;
                 ++rows;
             }
         }
@@ -226,7 +231,7 @@ bool run_all(const bench::Options& options, std::size_t& rows) {
     return passed;
 }
 
-constexpr const char* usage = R"(usage: bench_reductions [--check] [--seconds S] [--only SUBSTRING]
+constexpr const char* usage = R"(usage: bench_reductions [OPTION...]
 
 Times every reduction of a 1024 x 1024 matrix over axis 0, axis 1 and all of it, in float and in double, on one thread and
 without recording, in turn with memcpy of the same matrix (and logsumexp with exp of it), after checking its results.
@@ -236,8 +241,7 @@ without recording, in turn with memcpy of the same matrix (and logsumexp with ex
   --only SUBSTRING  only rows whose name contains it, such as "sum axis 0" or double
 
 The rates are the bytes that are read in a second: by xtape, by memcpy and by xtensor's own reduction. The share is xtape's rate over memcpy's. Fails if a result is wrong, a share less than 0.6 (variance and stddev: 0.3), or
-logsumexp takes more than 1.3 times as long as exp.
-)";
+logsumexp takes more than 1.3 times as long as exp.)";
 
 }  // namespace
 
@@ -247,9 +251,10 @@ int main(int argc, char** argv) {
         fmt::print("{:<28} {:>9} {:>9} {:>9} {:>7} {:>10} {:>8} {:>8}\n", "reduction of 1024 x 1024", "xtape/us",
                    "GB/s", "memcpy", "share", "xtensor", "of exp", "limit");
     }
+    bench::Figures figures("reductions", options.json);
     std::size_t rows = 0;
-    bool passed = run_all<float>(options, rows);
-    passed = run_all<double>(options, rows) && passed;
+    bool passed = run_all<float>(options, figures, rows);
+    passed = run_all<double>(options, figures, rows) && passed;
     if (rows == 0) {
         fmt::print("no row's name contains \"{}\"\n", options.only);
         return EXIT_FAILURE;

@@ -64,7 +64,7 @@ void add_scaled(double* __restrict to, const double* __restrict from, double sca
     }
 }
 
-double gmm(const HandwrittenGradbench::Gmm& in, double* alpha, double* mu, double* q, double* l) {
+double gmm(const GradbenchProgram::Gmm& in, double* alpha, double* mu, double* q, double* l) {
     const auto [n, d, k] = std::tuple(in.n, in.d, in.k);
     const std::size_t below = d * (d - 1) / 2;
     Vector diagonal(k * d);
@@ -197,7 +197,7 @@ double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 // input's weight. Its derivatives are carried along from step to step.
 class LstmBit {
 public:
-    LstmBit(const HandwrittenGradbench::Lstm& in, std::size_t bit)
+    LstmBit(const GradbenchProgram::Lstm& in, std::size_t bit)
         : layers_(in.layers), parameters_(8 * in.layers + 1), width_(parameters_ + 2 * in.layers), values_(8 * layers_),
           state_(2 * layers_), local_(2 * layers_ * width_), derivatives_(2 * layers_ * parameters_),
           next_(derivatives_.size()), input_(width_) {
@@ -293,7 +293,7 @@ private:
     Vector input_;
 };
 
-double lstm(const HandwrittenGradbench::Lstm& in, double* gradient) {
+double lstm(const GradbenchProgram::Lstm& in, double* gradient) {
     const std::size_t bits = in.bits;
     const std::size_t extra = 8 * in.layers * bits;
     std::fill_n(gradient, extra + 3 * bits, 0.0);
@@ -337,7 +337,7 @@ double lstm(const HandwrittenGradbench::Lstm& in, double* gradient) {
 
 }  // namespace
 
-extern const HandwrittenGradbench XTAPE_HANDWRITTEN;
-const HandwrittenGradbench XTAPE_HANDWRITTEN = {gmm, lse, kmeans, llsq, lstm};
+extern const GradbenchProgram XTAPE_HANDWRITTEN;
+const GradbenchProgram XTAPE_HANDWRITTEN = {gmm, lse, kmeans, llsq, lstm};
 
 }  // namespace xtape::bench

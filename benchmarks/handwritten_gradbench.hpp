@@ -1,37 +1,14 @@
 #pragma once
 
-#include <cstddef>
+#include "gradbench_program.hpp"
 
 namespace xtape::bench {
 
-/// Gradients of GradBench's evals (benchmarks/gradbench) as one would write them by hand, in straight loops and without
-/// a BLAS: what xtape's are measured against. They go about it as GradBench's own tool of this kind does, and take as
-/// long. Matrices are row-major; results are overwritten.
-struct HandwrittenGradbench {
-    struct Gmm {
-        std::size_t n, d, k;
-        double m, gamma;
-        const double *alpha, *mu, *q, *l, *x;
-    };
-    struct Lstm {
-        std::size_t layers, characters, bits;
-        const double *main, *extra, *state, *sequence;
-    };
-
-    /// By alpha, mu, q and l; returns the log posterior.
-    double (*gmm)(const Gmm& in, double* alpha, double* mu, double* q, double* l);
-    void (*lse)(const double* x, std::size_t n, double* gradient);
-    /// Newton's step (k, d): the first derivatives over the second.
-    void (*kmeans)(const double* points, const double* centroids, std::size_t n, std::size_t k, std::size_t d,
-                   double* direction);
-    void (*llsq)(const double* x, std::size_t m, std::size_t n, double* gradient);
-    /// By the main parameters, then the extra ones; returns the loss.
-    double (*lstm)(const Lstm& in, double* gradient);
-};
-
-/// Compiled as GradBench compiles its own: -O3 -march=native.
-extern const HandwrittenGradbench handwritten_gradbench;
+/// Gradients as one would write them by hand, in straight loops and without a BLAS: what xtape's are measured against.
+/// They go about it as GradBench's own tool of this kind does, and take as long. Compiled as GradBench compiles its
+/// own: -O3 -march=native.
+extern const GradbenchProgram handwritten_gradbench;
 /// The same with -ffast-math, which GradBench leaves out: sums and exp are then vectorised.
-extern const HandwrittenGradbench handwritten_gradbench_fast;
+extern const GradbenchProgram handwritten_gradbench_fast;
 
 }  // namespace xtape::bench

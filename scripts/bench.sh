@@ -1,40 +1,93 @@
 #!/usr/bin/env bash
-# Sets up, builds the release preset and runs the benchmarks, which print their figures beside their limits.
+# Sets up, builds the release preset, runs the benchmarks one after the other, and writes benchmarks/results.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 
-if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-    echo "usage: scripts/bench.sh [NAME...]"
-    echo "Installs missing packages, builds the benchmarks in build/ and runs them, or only those named:"
-    echo "  tape  what recording, replaying and dropping a node costs, beside a bare sketch of the design"
-    echo "  mlp   a training step of five MLPs, beside one written by hand with cblas"
-    echo "  ops   every elementwise op, beside the fastest loop that is right"
-    echo "  reductions  every reduction along every axis of a matrix, beside memcpy"
-    echo "  gradbench   gradients of GradBench's problems, beside gradients written by hand"
-    echo "Fails if one is over its limit. Run it on an otherwise idle machine; docs/measured.md keeps the figures."
-    echo "build/benchmarks/bench_mlp --help and its like list more options."
-    exit 0
+all=(build allocations tape expression mlp ops reductions gradbench scaling)
+
+usage() {
+    cat <<'END'
+usage: scripts/bench.sh [--quick] [--peers] [NAME...]
+
+Installs missing packages, builds the benchmarks in build/ and runs them one at a time, or only those named:
+  build        what compiling a ten-line program takes, and the shared library's size
+  allocations  allocator calls in a steady training step
+  tape         what recording, replaying and dropping a node costs, beside a bare sketch of the design
+  expression   a chain of elementwise ops, op by op and fused, beside loops written by hand
+  mlp          a training step of five MLPs, beside one written by hand with cblas
+  ops          every elementwise op, beside the fastest loop that is right
+  reductions   every reduction along every axis of a matrix, beside memcpy
+  gradbench    gradients of GradBench's problems, beside gradients written by hand
+  scaling      how time and memory grow with depth, width, batch and length
+
+All of them together also write benchmarks/results.md and results.svg: every figure beside its target, and where it was
+measured. Of some alone, or with --quick, build/benchmarks/results.md and results.svg tell.
+
+  --quick  run everything once, in a minute or two: shows that it works, judges no figure
+  --peers  first install the libraries that some benchmarks have columns for: libtorch (large), ADOL-C, Sacado
+
+Fails if a figure is over its benchmark's limit or a result is wrong. Run it on an otherwise idle machine (15 minutes). Where
+OpenBLAS does not know the processor (the page names the kernels it takes), set OPENBLAS_CORETYPE, to Haswell for one.
+build/benchmarks/bench_mlp --help and its like list more options.
+END
+}
+
+quick=() packages=(python3) names=()
+for argument in "$@"; do
+    case $argument in
+        --help | -h) usage; exit 0 ;;
+        --quick) quick=(--quick) ;;
+        --peers) packages+=(libtorch-dev libadolc-dev libtrilinos-sacado-dev) ;;
+        *)
+            if [[ " ${all[*]} " != *" $argument "* ]]; then
+                echo "bench: no benchmark and no option is called $argument; scripts/bench.sh --help lists them" >&2
+                exit 2
+            fi
+            names+=("$argument")
+            ;;
+    esac
+done
+results=build/benchmarks/results.md
+if ((${#names[@]} == 0)); then
+    names=("${all[@]}")
+    ((${#quick[@]})) || results=benchmarks/results.md
 fi
 
-names=("$@")
-((${#names[@]})) || names=(tape mlp ops reductions gradbench)
-for name in "${names[@]}"; do
-    if [[ ! -f benchmarks/bench_$name.cpp ]]; then
-        echo "bench: no benchmark is called $name; scripts/bench.sh --help lists them" >&2
-        exit 2
-    fi
-done
-
-scripts/setup.sh
+scripts/setup.sh "${packages[@]}"
 configure
 say "building the benchmarks"
-cmake --build --preset release --target "${names[@]/#/bench_}"
-failed=()
+targets=(xtape)
 for name in "${names[@]}"; do
-    say "running build/benchmarks/bench_$name"
-    "build/benchmarks/bench_$name" || failed+=("$name")
+    [[ $name == build ]] || targets+=("bench_$name")
 done
+cmake --build --preset release --target "${targets[@]}"
+
+read -r load _ </proc/loadavg
+if [[ ${#quick[@]} == 0 && ${load%.*} -ge 1 ]]; then
+    # Building is what loads a machine that is idle otherwise: give it a minute to end.
+    say "the load is $load: waiting a minute for the machine to calm down"
+    sleep 60
+    read -r load _ </proc/loadavg
+    if [[ ${load%.*} -ge 1 ]]; then
+        say "the load is still $load: something else runs here, and these figures will tell of it too"
+    fi
+fi
+
+figures=build/benchmarks/figures.jsonl
+: >"$figures"
+failed=()
+for i in "${!names[@]}"; do
+    name=${names[i]}
+    say "benchmark $((i + 1)) of ${#names[@]}: $name"
+    if [[ $name == build ]]; then
+        command=(benchmarks/bench_build.sh build)
+    else
+        command=("build/benchmarks/bench_$name")
+    fi
+    "${command[@]}" --json "$figures" "${quick[@]}" || failed+=("$name")
+done
+benchmarks/report.py "$figures" build "$results"
 if ((${#failed[@]})); then
     echo "bench: over a limit, or failed: ${failed[*]}" >&2
     exit 1

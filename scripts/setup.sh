@@ -10,7 +10,8 @@ packages=(
     libfmt-dev libcsv-dev libzip-dev            # messages, CSV, npz
     doctest-dev librapidcheck-dev nlohmann-json3-dev  # tests
     libcli11-dev gnuplot-nox                    # examples: their options, their pictures
-    libbenchmark-dev                            # benchmarks
+    libbenchmark-dev python3                    # benchmarks, and the page made of their figures
+    valgrind qemu-user                          # tests: instructions counted, and no instruction beyond the baseline
 )
 
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
