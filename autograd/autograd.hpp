@@ -1,12 +1,15 @@
 #pragma once
 
 #include <xtape/autograd/check_gradients.hpp>
+#include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/creation.hpp>
+#include <xtape/autograd/custom.hpp>
 #include <xtape/autograd/einsum.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/format.hpp>
 #include <xtape/autograd/indexing.hpp>
+#include <xtape/autograd/jacobian.hpp>
 #include <xtape/autograd/linalg.hpp>
 #include <xtape/autograd/memory.hpp>
 #include <xtape/autograd/movement.hpp>

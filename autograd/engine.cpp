@@ -75,7 +75,11 @@ private:
 }
 
 void check_version(Node& node, const Saved& saved) {
-    const auto& leaf = static_cast<LeafNode&>(*node.inputs()[static_cast<std::size_t>(saved.input())]);
+    Node& input = *node.inputs()[static_cast<std::size_t>(saved.input())];
+    if (!input.is_leaf()) {
+        return;  // a checkpoint has put the leaf behind a stand-in, and checks the leaf itself
+    }
+    const auto& leaf = static_cast<LeafNode&>(input);
     const std::uint32_t now = leaf.version.load(std::memory_order_relaxed);
     if (now != saved.version()) {
         throw GraphError(fmt::format(
@@ -107,8 +111,12 @@ public:
     Replay(Node* root, BackwardOptions options) : options_(options) {
         discover(root, [](Node& node) { check_replayable(node); });
     }
-    // A replay of what leads to the wanted nodes; it keeps their gradients.
+    // A replay of what leads to the wanted nodes; it keeps their gradients. What is older than all of them doesn't.
     Replay(Node* root, BackwardOptions options, std::span<const Ref<Body>> wanted) : options_(options) {
+        oldest_ = root->sequence;
+        for (const Ref<Body>& body : wanted) {
+            oldest_ = std::min(oldest_, body->node->sequence);
+        }
         discover(root, [](Node&) {});
         restrict_to(wanted);
     }
@@ -142,8 +150,9 @@ private:
     void replay_node(ReplayEntry& entry);
 
     BackwardOptions options_;
+    std::uint64_t oldest_ = 0;  // by sequence number; what is older is not visited
     PoolVector<ReplayEntry> entries_;
-    PoolVector<std::uint32_t> inputs_;  // the entries of each operation's inputs, `none` for constants
+    PoolVector<std::uint32_t> inputs_;  // the entries of each operation's inputs, `none` for those not visited
     PoolVector<std::uint32_t> order_;   // recorded operations, newest first
     PoolVector<std::uint32_t> leaves_;
     std::size_t expected_ = std::clamp<std::size_t>(tape().nodes(), 16, 256);  // nodes, to begin with
@@ -198,8 +207,9 @@ void Replay::discover(Node* root, Visit visit_operation) {
         visit_operation(node);
         entries_[index].inputs = static_cast<std::uint32_t>(inputs_.size());
         for (const Ref<Node>& input : node.inputs()) {
-            const std::uint32_t known = input ? table_.find(input.get()) : none;
-            inputs_.push_back(input && known == none ? add(input.get()) : known);
+            const bool matters = input && input->sequence >= oldest_;
+            const std::uint32_t known = matters ? table_.find(input.get()) : none;
+            inputs_.push_back(matters && known == none ? add(input.get()) : known);
         }
     }
 }

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/draws.hpp>
 #include <xtape/autograd/recording.hpp>
 
 namespace xtape::random {
@@ -112,13 +113,15 @@ void seed(std::uint64_t seed) {
 }
 
 Stream next_stream(std::string_view purpose) {
-    Seeded& state = seeded();
-    const std::uint64_t id = stream_id(purpose);
-    auto it = std::ranges::find(state.drawn, id, &std::pair<std::uint64_t, std::uint64_t>::first);
-    if (it == state.drawn.end()) {
-        it = state.drawn.insert(it, {id, 0});
-    }
-    return Stream(state.seed, id, it->second++);
+    return draw([&] {
+        Seeded& state = seeded();
+        const std::uint64_t id = stream_id(purpose);
+        auto it = std::ranges::find(state.drawn, id, &std::pair<std::uint64_t, std::uint64_t>::first);
+        if (it == state.drawn.end()) {
+            it = state.drawn.insert(it, {id, 0});
+        }
+        return Stream(state.seed, id, it->second++);
+    });
 }
 
 template <class T>

@@ -17,6 +17,7 @@ struct RecordedInput {
 
     template <class T>
     RecordedInput(const Tensor<T>& tensor, bool save_value = false) : body(&tensor.ref()), save(save_value) {}
+    explicit RecordedInput(const Ref<Body>& ref, bool save_value = false) : body(&ref), save(save_value) {}
 };
 
 /// Where the elements of a tensor lie that an op is just making.

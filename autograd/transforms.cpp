@@ -52,9 +52,46 @@ std::vector<Tensor<T>> grad(const Tensor<T>& y, std::span<const Tensor<T>> xs, c
     return results;
 }
 
-template std::vector<Tensor<float>> grad(const Tensor<float>&, std::span<const Tensor<float>>,
-                                         const GradOptions<float>&);
-template std::vector<Tensor<double>> grad(const Tensor<double>&, std::span<const Tensor<double>>,
-                                          const GradOptions<double>&);
+namespace detail {
+
+template <class T>
+Tensors<T> value_and_grad(Trace<T>& trace, std::span<Tensor<T>> y) {
+    trace.check_one_element(y.front());
+    trace.close(y);
+    const Tensor<T> seed = ones<T>(y.front().shape());
+    Tensors<T> gradients = pull_back<T>(y, as_span(seed), trace.inputs(), {.create_graph = trace.is_recorded()});
+    trace.release(y);
+    return gradients;
+}
+
+template <class T>
+Tensors<T> vjp(Trace<T>& trace, std::span<Tensor<T>> ys, std::span<const Tensor<T>> vs) {
+    trace.check_like(vs, ys, "f(x)");
+    trace.close(ys, vs);
+    Tensors<T> gradients = pull_back<T>(ys, vs, trace.inputs(), {.create_graph = trace.is_recorded()});
+    trace.release(ys);
+    return gradients;
+}
+
+template <class T>
+Tensors<T> jvp(Trace<T>& trace, std::span<Tensor<T>> ys, std::span<const Tensor<T>> vs) {
+    trace.check_like(vs, trace.inputs(), "x");
+    trace.close(ys, vs);
+    const Transposed<T> map = transpose_map<T>(ys, trace.inputs());
+    Tensors<T> tangents = pull_back<T>(map.gradients, vs, map.vs, {.create_graph = trace.is_recorded()});
+    trace.release(ys);
+    return tangents;
+}
+
+}  // namespace detail
+
+#define XTAPE_INSTANTIATE(T)                                                                                   \
+    template std::vector<Tensor<T>> grad(const Tensor<T>&, std::span<const Tensor<T>>, const GradOptions<T>&); \
+    template detail::Tensors<T> detail::value_and_grad(Trace<T>&, std::span<Tensor<T>>);                       \
+    template detail::Tensors<T> detail::vjp(Trace<T>&, std::span<Tensor<T>>, std::span<const Tensor<T>>);      \
+    template detail::Tensors<T> detail::jvp(Trace<T>&, std::span<Tensor<T>>, std::span<const Tensor<T>>);
+XTAPE_INSTANTIATE(float)
+XTAPE_INSTANTIATE(double)
+#undef XTAPE_INSTANTIATE
 
 }  // namespace xtape

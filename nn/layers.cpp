@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd/describe.hpp>
+#include <xtape/autograd/draws.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/products.hpp>
-#include <xtape/autograd/random.hpp>
 #include <xtape/nn/init.hpp>
 
 namespace xtape::nn {
@@ -73,8 +73,10 @@ Tensor<T> Dropout<T>::forward(const Tensor<T>& x) {
     if (!this->is_training() || p_ == 0) {
         return x;
     }
-    random::Stream stream = options_.seed ? random::Stream(*options_.seed, random::stream_id("dropout"), masks_drawn_++)
-                                          : random::next_stream("dropout");
+    const auto own_stream = [&] {
+        return random::Stream(*options_.seed, random::stream_id("dropout"), masks_drawn_++);
+    };
+    random::Stream stream = options_.seed ? random::draw(own_stream) : random::next_stream("dropout");
     const Tensor<T> mask = Tensor<T>::uninitialized(x.shape());
     const auto threshold = static_cast<std::uint64_t>(p_ * 0x1.0p32);  // dropped: 32 random bits below it
     const T kept = p_ < 1 ? static_cast<T>(1 / (1 - p_)) : T(0);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/creation.hpp>
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/elementwise.hpp>
@@ -267,7 +268,7 @@ Tensor<T> BatchNorm1d<T>::forward(const Tensor<T>& x) {
     const Tensor<T> centred = x - spread(centre);
     const Tensor<T> variance = mean(square(centred), axes);
     const Tensor<T> y = affine(centred * spread(rsqrt(variance + options_.eps)));
-    if (this->is_training() && options_.track_running_stats) {
+    if (this->is_training() && options_.track_running_stats && !is_recomputing()) {
         track(centre.detach(), variance.detach(), count);
     }
     return y;

@@ -174,39 +174,82 @@ inline Lane<double> positive_digamma(Lane<double> x) {
     return log1p(((x - root) - root_rest) / far_root) + from_root * sum + first;
 }
 
+// A number to about twice a double's digits, as a double and what its rounding lost.
+struct Exact {
+    Lane<double> value;
+    Lane<double> rest;
+};
+inline Exact exact_sum(Lane<double> x, Lane<double> whole) {
+    const Lane<double> sum = x + whole;
+    return {sum, x - (sum - whole)};
+}
+inline Exact exact_power(Exact x, int n) {
+    Exact result = x;
+    for (int i = 1; i < n; ++i) {
+        const Lane<double> product = result.value * x.value;
+        result.rest = result.rest * x.value + (result.value * x.rest + rest_of_product(result.value, x.value, product));
+        result.value = product;
+    }
+    return result;
+}
+
 // psi^(n), n >= 1, for x > 0: (-1)^(n+1) n! times Hurwitz's zeta(n + 1, x), upwards and then by Euler and Maclaurin
-// (Abramowitz and Stegun 6.4.11). Powers by multiplication: its error grows with n.
+// (Abramowitz and Stegun 6.4.11). Powers above the third would multiply their roundings: there what they lose is put
+// back.
 inline Lane<double> positive_polygamma(int n, Lane<double> x) {
     using V = Lane<double>;
     constexpr double bernoulli[] = {1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
                                     -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
+    const bool few_products = n <= 2;
     const double start = 10.0 + n;
     double factorial = 1.0;  // (n - 1)!
     for (int i = 2; i < n; ++i) {
         factorial *= i;
     }
-    V below = constant(x, 0.0);
-    for (LaneMask<double> near = is_less(x, start); xsimd::any(near.m); near = is_less(x, start)) {
-        V power = x;
-        for (int i = 0; i < n; ++i) {
-            power = power * x;
+    const auto term = [&](double step) {  // n! / (x + step)^(n + 1)
+        if (few_products) {
+            const V at = x + step;
+            const V square = at * at;
+            return factorial * n / (n == 1 ? square : square * at);
         }
-        below = below + select(near, factorial * n / power, 0.0);
-        x = select(near, x + 1.0, x);
+        const Exact power = exact_power(exact_sum(x, constant(x, step)), n + 1);
+        const V quotient = factorial * n / power.value;
+        const V corrected = quotient - quotient * (power.rest * quotient / (factorial * n));
+        return select(is_less(quotient, __builtin_inf()), corrected, quotient);
+    };
+    V steps = constant(x, 0.0);
+    int most = 0;
+    for (LaneMask<double> near = is_less(x, start); xsimd::any(near.m); near = is_less(x + most, start)) {
+        ++most;
+        steps = select(near, most, steps);
     }
-    const V inverse = 1.0 / x;
+    V below = constant(x, 0.0);
+    for (int k = most - 1; k >= 0; --k) {  // the smallest first
+        below = below + select(is_greater(steps, k), term(k), 0.0);
+    }
+    const Exact end = exact_sum(x, steps);
+    const V inverse = 1.0 / end.value;
     const V inverse_square = inverse * inverse;
     // (n-1)! / x^n (1 + n / (2x) + the sum of B_2k (2k + n - 1)! / ((2k)! (n-1)!) x^-2k)
-    V tail = 1.0 + 0.5 * n * inverse;
-    V term = constant(x, 1.0);
+    double coefficients[10];
+    double rising = 1.0;
     for (int k = 1; k <= 10; ++k) {
-        const double rising = (2.0 * k + n - 1.0) * (2.0 * k + n - 2.0) / (2.0 * k * (2.0 * k - 1.0));
-        term = rising * term * inverse_square;
-        tail = tail + bernoulli[k - 1] * term;
+        rising *= (2.0 * k + n - 1.0) * (2.0 * k + n - 2.0) / (2.0 * k * (2.0 * k - 1.0));
+        coefficients[k - 1] = bernoulli[k - 1] * rising;
     }
-    tail = factorial * tail;
-    for (int i = 0; i < n; ++i) {
-        tail = tail * inverse;
+    V series = constant(x, coefficients[9]);
+    for (int k = 8; k >= 0; --k) {
+        series = series * inverse_square + coefficients[k];
+    }
+    V tail = factorial * (1.0 + (0.5 * n * inverse + series * inverse_square));
+    if (few_products) {
+        tail = n == 1 ? tail / end.value : tail / end.value / end.value;
+    } else {  // in two steps, since x^n overflows before its inverse vanishes
+        const Exact first = exact_power(end, n / 2);
+        const Exact second = exact_power(end, n - n / 2);
+        const V lost = first.rest / first.value + second.rest / second.value;
+        tail = tail / first.value / second.value;
+        tail = tail - select(is_less(x, 1e70), tail * lost, 0.0);
     }
     return n % 2 == 0 ? -(below + tail) : below + tail;
 }

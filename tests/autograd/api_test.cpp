@@ -179,6 +179,29 @@ TEST_CASE("transforms") {
     const auto [value, slope] = value_and_grad([](const Tensor<double>& x) { return x * x; }, Tensor<double>(5.0));
     CHECK(value.item() == 25.0);
     CHECK(slope.item() == 10.0);
+    const auto cubes = [](const Tensor<double>& x) { return cube(x); };
+    const Tensor<double> at{xt::xarray<double>{1.0, 2.0}};
+    const Tensor<double> v{xt::xarray<double>{1.0, 10.0}};
+    CHECK(elements(vjp(cubes, at, v).second) == Values{3.0, 120.0});
+    CHECK(elements(jvp(cubes, at, v).second) == Values{3.0, 120.0});
+    CHECK(elements(jacobian(cubes, at)) == Values{3.0, 0.0, 0.0, 12.0});
+    const auto total = [](const Tensor<double>& x) { return sum(cube(x)); };
+    CHECK(elements(hessian(total, at)) == Values{6.0, 0.0, 0.0, 12.0});
+    CHECK(elements(hvp(total, at, v)) == Values{6.0, 120.0});
+    const auto product = [](const std::vector<Tensor<double>>& x) { return sum(x[0] * x[1]); };
+    CHECK(elements(value_and_grad(product, {at, v}).second[1]) == Values{1.0, 2.0});
+    CHECK(elements(vjp(product, {at, v}, 2.0).second[0]) == Values{2.0, 20.0});
+    CHECK(jvp(product, {at, v}, {v, at}).second.item() == 106.0);
+    CHECK(jacobian(product, {at, v}).size() == 2);
+    CHECK(hessian(product, {at, v})[0][1].shape() == Shape{2, 2});
+    CHECK(elements(hvp(product, {at, v}, {v, at})[0]) == Values{1.0, 2.0});
+    CHECK(checkpoint([](const Tensor<double>& x, const Tensor<double>& z) { return x * z; }, x1, x2).item() == 6.0);
+    const auto made = custom("doubled", x1.value() * 2.0, {x1},
+                             [=](const Tensor<double>& u) { return std::vector<Tensor<double>>{u * 2.0}; });
+    CHECK(grad(made, {x1})[0].item() == 2.0);
+    const auto root = custom("root", xt::sqrt(at.value()), {x1 * at},
+                             [](const auto& u, const auto& out) { return std::vector{u / (2.0 * out)}; });
+    CHECK(root.shape() == Shape{2});
     const auto check =
         check_gradients([](const std::vector<Tensor<double>>& x) { return x[0] * exp(x[1]); }, {x1, x2}, {.order = 2});
     CHECK_MESSAGE(check.ok, check.message);

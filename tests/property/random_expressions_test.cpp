@@ -293,6 +293,21 @@ void check_program(const Program& program) {
     near("gradient", dot(plain, v), first.value, first.uncertainty);
     near("recorded gradient", dot(recorded, v), dot(plain, v), 0.0);
     near("second derivative", dot(curvature, v), second.value, second.uncertainty);
+
+    // Every transform tells the same, also of a checkpoint that is given the inputs, and of one that captures them.
+    Values at;
+    std::ranges::transform(x, std::back_inserter(at), &Value::detach);
+    const std::vector<std::function<Value(const Values&)>> forms{
+        [&](const Values& in) { return evaluate(program, in); },
+        [&](const Values& in) { return checkpoint([&](const Values& again) { return evaluate(program, again); }, in); },
+        [&](const Values& in) { return checkpoint([&] { return evaluate(program, in); }); },
+    };
+    for (const auto& f : forms) {
+        near("vjp", dot(vjp(f, at, weights).second, v), dot(plain, v), 0.0);
+        near("jvp", dot(jvp(f, at, v).second, weights), dot(plain, v), 0.0);
+        const auto weighted = [&](const Values& in) { return sum(f(in) * weights); };
+        near("hvp", dot(hvp(weighted, at, u), v), dot(curvature, v), 0.0);
+    }
 }
 
 }  // namespace
