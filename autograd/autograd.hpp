@@ -8,6 +8,7 @@
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/format.hpp>
+#include <xtape/autograd/fuse.hpp>
 #include <xtape/autograd/indexing.hpp>
 #include <xtape/autograd/jacobian.hpp>
 #include <xtape/autograd/linalg.hpp>

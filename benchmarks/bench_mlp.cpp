@@ -103,8 +103,7 @@ public:
                            : by_hand_.differentiate(inputs_.data(), labels_.data());
     }
     void step_by_hand() {
-        differentiate_by_hand();
-        by_hand_.update();
+        regression_ ? by_hand_.step(inputs_.data(), targets_.data()) : by_hand_.step(inputs_.data(), labels_.data());
     }
     [[nodiscard]] bool has_libtorch() const { return libtorch_ != nullptr; }
     void step_by_libtorch() { libtorch_->step(); }

@@ -214,7 +214,7 @@ void HandwrittenMlp::forward(const float* inputs) {
     }
 }
 
-void HandwrittenMlp::backward(const float* inputs) {
+void HandwrittenMlp::backward(const float* inputs, bool updates) {
     const auto rows = static_cast<std::size_t>(batch_);
     const Layer& last = layers_.back();
     const auto classes = static_cast<std::size_t>(last.outputs);
@@ -230,24 +230,27 @@ void HandwrittenMlp::backward(const float* inputs) {
                               below.output.data() + start, rows, columns, end - start);
             });
         }
+        if (updates) {
+            update(i);
+        }
     }
 }
 
-float HandwrittenMlp::differentiate(const float* inputs, const int* labels) {
+float HandwrittenMlp::run(const float* inputs, const int* labels, bool updates) {
     forward(inputs);
     Layer& last = layers_.back();
     const float loss = cross_entropy(last.delta.data(), last.output.data(), labels, static_cast<std::size_t>(batch_),
                                      static_cast<std::size_t>(last.outputs));
-    backward(inputs);
+    backward(inputs, updates);
     return loss;
 }
 
-float HandwrittenMlp::differentiate(const float* inputs, const float* targets) {
+float HandwrittenMlp::run(const float* inputs, const float* targets, bool updates) {
     forward(inputs);
     Layer& last = layers_.back();
     const float loss = mean_squared_error(last.delta.data(), last.output.data(), targets,
                                           static_cast<std::size_t>(batch_) * static_cast<std::size_t>(last.outputs));
-    backward(inputs);
+    backward(inputs, updates);
     return loss;
 }
 
@@ -261,15 +264,19 @@ void HandwrittenMlp::set_threads(int threads) {
     }
 }
 
+// One layer's parameters, for OpenBLAS divides each weight's gradient into the upper and the lower rows.
+void HandwrittenMlp::update(std::size_t layer) {
+    const std::size_t first = layers_[layer].weight;
+    const std::size_t size = (layer + 1 < layers_.size() ? layers_[layer + 1].weight : parameter_count_) - first;
+    share(size, size, [&](std::size_t start, std::size_t end) {
+        momentum_step(parameters_.data() + first + start, velocities_.data() + first + start,
+                      gradients_.data() + first + start, end - start, learning_rate_, momentum_);
+    });
+}
+
 void HandwrittenMlp::update() {
-    // Layer by layer, for OpenBLAS divides each weight's gradient into the upper and the lower rows.
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const std::size_t first = layers_[i].weight;
-        const std::size_t size = (i + 1 < layers_.size() ? layers_[i + 1].weight : parameter_count_) - first;
-        share(size, size, [&](std::size_t start, std::size_t end) {
-            momentum_step(parameters_.data() + first + start, velocities_.data() + first + start,
-                          gradients_.data() + first + start, end - start, learning_rate_, momentum_);
-        });
+        update(i);
     }
 }
 

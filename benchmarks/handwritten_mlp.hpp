@@ -57,11 +57,18 @@ public:
     void set_threads(int threads);
 
     /// Forward and backward on `inputs`, [batch, features]: leaves the gradients and returns the loss.
-    float differentiate(const float* inputs, const int* labels);
-    /// The same with the mean squared error against `targets`, for a net of one output.
-    float differentiate(const float* inputs, const float* targets);
+    /// Against labels that is by the cross entropy, against numbers, for a net of one output, by the mean squared error.
+    template <class Target>
+    float differentiate(const float* inputs, const Target* targets) {
+        return run(inputs, targets, false);
+    }
     /// One step of momentum SGD along the gradients.
     void update();
+    /// Both in one, each layer updated as soon as its gradients are there and still in the cache.
+    template <class Target>
+    float step(const float* inputs, const Target* targets) {
+        return run(inputs, targets, true);
+    }
 
     /// The matrix products of `differentiate` alone: the same calls in the same order on the same memory.
     void products_only(const float* inputs);
@@ -98,7 +105,10 @@ private:
     template <class Part>
     void share(std::size_t extent, std::size_t elements, Part part);
     void forward(const float* inputs);
-    void backward(const float* inputs);
+    void backward(const float* inputs, bool updates);
+    void update(std::size_t layer);
+    float run(const float* inputs, const int* labels, bool updates);
+    float run(const float* inputs, const float* targets, bool updates);
 
     std::vector<Layer> layers_;
     int batch_;

@@ -140,6 +140,15 @@ void binary_backward(const T* g, const T* a, const T* b, const T* y, T* out, siz
 }
 
 template <class T>
+void sine_and_cosine(const T* x, T* sine, T* cosine, size_t n) {
+    for_each_lane<T>(n, [=](auto load, auto store) {
+        const LanePair<T> both = sin_and_cos(load(x));
+        store(both.first, sine);
+        store(both.second, cosine);
+    });
+}
+
+template <class T>
 void select_elements(const T* condition, const T* a, const T* b, T* y, size_t n, kernels::Steps steps) {
     with_readers(a, b, steps, [=](auto read_a, auto read_b) {
         for_each_lane<T>(n, [=](auto load, auto store) {
@@ -179,6 +188,7 @@ template <class T, class... Unary, class... Binary>
 constexpr kernels::ElementwiseKernels<T> table_of(RuleList<Unary...>, RuleList<Binary...>) {
     return {{{unary_forward<Unary, T>, unary_backward<Unary, T>}...},
             {binary_kernels<Binary, T>()...},
+            sine_and_cosine<T>,
             select_elements<T>,
             clip<T>,
             clip_backward<T>};

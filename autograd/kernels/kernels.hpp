@@ -36,6 +36,8 @@ template <class T>
 struct ElementwiseKernels {
     UnaryKernels<T> unary[UnaryRules::size];
     BinaryKernels<T> binary[BinaryRules::size];
+    /// sine[i] = sin(x[i]) and cosine[i] = cos(x[i]), in little more time than one of them
+    void (*sine_and_cosine)(const T* x, T* sine, T* cosine, std::size_t n);
     /// y[i] = condition[i] != 0 ? a[i] : b[i]
     void (*select)(const T* condition, const T* a, const T* b, T* y, std::size_t n, Steps steps);
     /// y[i] = x[i], or the bound that it is beyond

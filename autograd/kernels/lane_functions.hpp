@@ -80,6 +80,22 @@ XTAPE_XSIMD(atanh, atanh)
 
 #undef XTAPE_XSIMD
 
+template <class T>
+struct LanePair {
+    Lane<T> first;
+    Lane<T> second;
+};
+// Bit for bit sin and cos.
+template <class T>
+LanePair<T> sin_and_cos(Lane<T> x) {
+#if defined(__AVX512F__) || !XTAPE_LIBMVEC
+    const auto both = xsimd::sincos(x.v);
+    return {Lane<T>(both.first), Lane<T>(both.second)};
+#else
+    return {sin(x), cos(x)};
+#endif
+}
+
 // Rounding keeps the sign, a zero's too, which xsimd 8.1's forgets without SSE4.1.
 #define XTAPE_ROUNDING(name, function)                              \
     template <class T>                                              \

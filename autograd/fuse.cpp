@@ -1,0 +1,306 @@
+#include <xtape/autograd/fuse.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include <fmt/format.h>
+
+#include <xtape/autograd/broadcast.hpp>
+#include <xtape/autograd/errors.hpp>
+#include <xtape/autograd/fused_compiled.hpp>
+#include <xtape/autograd/kernels/kernels.hpp>
+#include <xtape/autograd/recording.hpp>
+
+namespace xtape::fused {
+namespace {
+
+// How many inputs may have their derivatives computed with the value and saved.
+constexpr std::size_t most_partials = 4;
+
+template <class T>
+Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::span<const Tensor<T>* const> inputs);
+
+Spread spread_of(const Shape& input, bool is_of_run_shape, bool single) {
+    if (single) {
+        return Spread::one;
+    }
+    return is_of_run_shape ? Spread::whole : element_count(input) == 1 ? Spread::one : Spread::smaller;
+}
+
+// The node saves what inputs the program reads, for any derivative; and the partial derivatives, if it has them, for
+// the first one. These are further inputs of it, constant ones.
+template <class T>
+struct FuseRule {
+    static constexpr const char* name = "fuse";
+
+    Ref<Compiled<T>> compiled;
+    PoolVector<T> numbers;
+    std::uint32_t partial_count = 0;
+    std::array<std::uint32_t, most_partials> partial_of{};  // which input each belongs to
+
+    void operator()(RuleContext& context) const {
+        if (context.creates_graph()) {
+            recorded(context);
+        } else if (partial_count != 0 && !(compiled->chooses() && has_infinite(context))) {
+            from_partials(context);
+        } else {
+            recomputed(context);
+        }
+    }
+
+private:
+    [[nodiscard]] bool wants(const RuleContext& context, std::size_t input) const {
+        return context.wants(input) && compiled->leads_from(input);
+    }
+
+    // Each gradient is a fused op of the inputs and the result's gradient.
+    void recorded(RuleContext& context) const {
+        const std::size_t count = compiled->inputs();
+        PoolVector<Tensor<T>> inputs(count + 1, Tensor<T>(T(0)));  // which stand for those that are not read
+        for (std::size_t i = 0; i < count; ++i) {
+            if (compiled->reads(i)) {
+                inputs[i] = context.input<T>(i);
+            }
+        }
+        inputs[count] = context.gradient<T>();
+        PoolVector<const Tensor<T>*> pointers;
+        for (const Tensor<T>& input : inputs) {
+            pointers.push_back(&input);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            if (wants(context, i)) {
+                Ref<Compiled<T>> gradient = compiled->gradient(i);
+                PoolVector<T> its_numbers = gradient->program().numbers;
+                std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
+                context.give(i, apply_compiled<T>(std::move(gradient), std::move(its_numbers), pointers));
+            }
+        }
+    }
+
+    // Where the incoming gradient is infinite, what was not chosen gets 0 all the same; a product would make it NaN.
+    [[nodiscard]] static bool has_infinite(const RuleContext& context) {
+        T magnitudes = 0;
+        kernels::active<T>().reduce.magnitudes.elements(context.gradient_data<T>(), nullptr, &magnitudes,
+                                                        {1, element_count(context.output_shape()), 1});
+        return !std::isfinite(magnitudes);
+    }
+
+    void from_partials(RuleContext& context) const {
+        const std::size_t n = element_count(context.output_shape());
+        const auto strong_product = kernels::binary<Multiply, T>().left;  // the gradient by a of a * b
+        for (std::uint32_t k = 0; k < partial_count; ++k) {
+            if (!context.wants(partial_of[k])) {
+                continue;
+            }
+            const bool is_last = k + 1 == partial_count || !context.wants(partial_of[k + 1]);
+            const T* partial = context.saved_data<T>(static_cast<int>(compiled->inputs() + k));
+            const T* g = context.gradient_data<T>();
+            const Accumulator<T> out =
+                is_last ? context.accumulator_in_place<T>(partial_of[k]) : context.accumulator<T>(partial_of[k]);
+            strong_product(g, nullptr, partial, nullptr, out.data, n, {1, 1}, out.add);
+        }
+    }
+
+    // Reads the inputs again.
+    void recomputed(RuleContext& context) const {
+        const Shape& shape = context.output_shape();
+        const bool single = element_count(shape) == 1;
+        const std::size_t count = compiled->inputs();
+        PoolVector<typename Plan<T>::Input> inputs(count + 1);
+        PoolVector<T*> outputs;
+        outputs.reserve(count);
+        PoolVector<std::pair<std::size_t, Tensor<T>>> smaller;  // inputs, and their gradients before they are summed
+        Use use(Purpose::gradients, single, count);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!compiled->reads(i)) {
+                continue;
+            }
+            const Shape& input_shape = context.input_shape(i);
+            const Spread spread = spread_of(input_shape, input_shape == shape, single);
+            inputs[i] = {context.saved_data<T>(static_cast<int>(i)), &input_shape};
+            bool adds = false;
+            if (!wants(context, i)) {
+                use.set(i, spread, false);
+                continue;
+            }
+            if (spread == Spread::smaller) {
+                smaller.emplace_back(i, Tensor<T>::uninitialized(shape));
+                outputs.push_back(raw(smaller.back().second));
+            } else {
+                const Accumulator<T> out = context.accumulator<T>(i);
+                outputs.push_back(out.data);
+                adds = out.add;
+            }
+            use.set(i, spread, true, adds);
+        }
+        if (outputs.empty()) {
+            return;
+        }
+        inputs[count] = {context.gradient_data<T>(), &shape};
+        compiled->plan(use).run(shape, inputs, outputs, numbers);
+        for (auto& [input, gradient] : smaller) {
+            context.give(input, std::move(gradient));
+        }
+    }
+};
+
+template <class T>
+Shape common_shape(std::span<const Tensor<T>* const> inputs) {
+    Shape shape = inputs.front()->shape();
+    for (const Tensor<T>* input : inputs.subspan(1)) {
+        if (!(input->shape() == shape)) {
+            shape = broadcast_shapes("fuse", shape, input->shape());
+        }
+    }
+    return shape;
+}
+
+template <class T>
+Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::span<const Tensor<T>* const> inputs) {
+    const Shape shape = common_shape(inputs);
+    const bool single = element_count(shape) == 1;
+    const bool is_recording_now = is_recording();
+    std::size_t wanted = 0;
+    bool all_whole = true;
+    PoolVector<typename Plan<T>::Input> sources;
+    sources.reserve(inputs.size());
+    Use use(Purpose::value, single, inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const Tensor<T>& input = *inputs[i];
+        sources.push_back({input.data(), &input.shape()});
+        if (!compiled->reads(i)) {
+            continue;
+        }
+        const bool is_whole = input.shape() == shape;
+        use.set(i, spread_of(input.shape(), is_whole, single), false);
+        if (is_recording_now && input.requires_grad() && compiled->leads_from(i)) {
+            ++wanted;
+            all_whole = all_whole && is_whole;
+        }
+    }
+    const Tensor<T> y = Tensor<T>::uninitialized(shape);
+    if (wanted == 0) {
+        T* const output = raw(y);
+        compiled->plan(use).run(shape, sources, {&output, 1}, numbers);
+        return y;
+    }
+
+    // To compute the partial derivatives with the value costs the memory to keep them, and saves computing the program
+    // again.
+    FuseRule<T> rule{std::move(compiled), std::move(numbers)};
+    PoolVector<T*> outputs;
+    outputs.reserve(1 + most_partials);
+    outputs.push_back(raw(y));
+    PoolVector<RecordedInput> recorded;
+    recorded.reserve(inputs.size() + most_partials);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        recorded.emplace_back(*inputs[i], rule.compiled->reads(i));
+    }
+    std::array<Tensor<T>, most_partials> partials;
+    if (all_whole && wanted <= most_partials && rule.compiled->costly_steps() >= wanted) {
+        use.set_purpose(Purpose::value_and_partials);
+        for (std::uint32_t i = 0; i < inputs.size(); ++i) {
+            if (inputs[i]->requires_grad() && rule.compiled->leads_from(i)) {
+                use.set(i, use.spread(i), true);
+                Tensor<T>& partial = partials[rule.partial_count];
+                partial = Tensor<T>::uninitialized(shape);
+                rule.partial_of[rule.partial_count++] = i;
+                outputs.push_back(raw(partial));
+                recorded.emplace_back(partial, true);
+            }
+        }
+    }
+    rule.compiled->plan(use).run(shape, sources, outputs, rule.numbers);
+    record(std::move(rule), y.body(), std::span<const RecordedInput>(recorded));
+    return y;
+}
+
+constexpr std::size_t most_variants = 16;  // of a lambda's program that are kept
+
+bool same(const Steps& a, const Steps& b) {
+    static_assert(std::has_unique_object_representations_v<Step>);
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Step)) == 0;
+}
+
+template <class T>
+Ref<Compiled<T>> find_or_compile(Program<T>& program, Index result, Index inputs, CallSite<T>& site) {
+    std::size_t variants = 0;
+    Compiled<T>* first = site.first.load(std::memory_order_acquire);
+    for (Compiled<T>* known = first; known != nullptr; known = known->next) {
+        if (known->result() == result && same(known->program().steps, program.steps)) {
+            return Ref<Compiled<T>>::share(known);
+        }
+        ++variants;
+    }
+    auto made = Ref<Compiled<T>>::adopt(make_pooled<Compiled<T>>(program, result, inputs));
+    if (variants < most_variants) {
+        made->refs.retain();  // for the list
+        made->next = first;
+        while (!site.first.compare_exchange_weak(made->next, made.get(), std::memory_order_acq_rel)) {
+        }
+    }
+    return made;
+}
+
+}  // namespace
+
+template <class T>
+Tensor<T> evaluate(Program<T> program, Index result, std::span<const Tensor<T>* const> inputs, CallSite<T>& site) {
+    Ref<Compiled<T>> compiled = find_or_compile(program, result, static_cast<Index>(inputs.size()), site);
+    return apply_compiled<T>(std::move(compiled), std::move(program.numbers), inputs);
+}
+
+void throw_foreign_value() {
+    throw ValueError("fuse: a lambda uses a value that another fused lambda was called with");
+}
+
+template <class T>
+Value<T> polygamma(int n, const Value<T>& x) {
+    if (n < 0) {
+        throw ValueError(fmt::format("polygamma: its order is {}; it is 0 (digamma) or more", n));
+    }
+    return apply<Code::Polygamma>(n, x);
+}
+
+namespace {
+double finite(const char* op, const char* name, double value) {
+    if (!std::isfinite(value)) {
+        throw ValueError(fmt::format("{}: its {} is {}; it is a finite number", op, name, value));
+    }
+    return value;
+}
+}  // namespace
+
+template <class T>
+Value<T> leaky_relu(const Value<T>& x, double slope) {
+    return apply<Code::LeakyRelu>(x, finite("leaky_relu", "slope", slope));
+}
+template <class T>
+Value<T> elu(const Value<T>& x, double alpha) {
+    return apply<Code::Elu>(x, finite("elu", "alpha", alpha));
+}
+template <class T>
+Value<T> clip(const Value<T>& x, double lo, double hi) {
+    if (!(lo <= hi)) {
+        throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
+    }
+    Program<T>& program = x.program();
+    const Index low = program.constant(static_cast<T>(lo));
+    const Index high = program.constant(static_cast<T>(hi));
+    return {program, program.append({.code = Code::clip, .a = x.index(), .b = low, .c = high})};
+}
+
+#define XTAPE_INSTANTIATE(T)                                                                         \
+    template Tensor<T> evaluate(Program<T>, Index, std::span<const Tensor<T>* const>, CallSite<T>&); \
+    template Value<T> polygamma(int, const Value<T>&);                                               \
+    template Value<T> leaky_relu(const Value<T>&, double);                                           \
+    template Value<T> elu(const Value<T>&, double);                                                  \
+    template Value<T> clip(const Value<T>&, double, double);
+XTAPE_INSTANTIATE(float)
+XTAPE_INSTANTIATE(double)
+#undef XTAPE_INSTANTIATE
+
+}  // namespace xtape::fused
