@@ -28,9 +28,7 @@ OpenBLAS on one thread, after 20 steps that fill the pool. Fails if there is one
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.0}, false);
-    if (openblas_set_num_threads != nullptr) {
-        openblas_set_num_threads(1);
-    }
+    xtape::set_num_threads(1);
     nn::MLP<float> net({784, 128, 10}, nn::Activation::relu);
     optim::SGD<float> optimizer(net.parameters(), {.lr = 0.01, .momentum = 0.9});
     const auto inputs = ones<float>({64, 784});

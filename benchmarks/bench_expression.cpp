@@ -28,8 +28,6 @@
 
 // OpenBLAS has it; nothing here asks for a product, but libtorch's loops shall not share the processor with its
 // threads.
-extern "C" void openblas_set_num_threads(int) __attribute__((weak));
-
 namespace {
 
 using namespace xtape;
@@ -184,9 +182,7 @@ Fails if a result is wrong, or if xtape takes more than 12 ms op by op or 3 with
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 5.0});
-    if (openblas_set_num_threads != nullptr) {
-        openblas_set_num_threads(1);
-    }
+    xtape::set_num_threads(1);
     bench::set_libtorch_threads(1);
     std::mt19937 generator(20240229);
     std::normal_distribution<float> normal(0.0f, 2.0f);

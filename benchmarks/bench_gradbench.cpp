@@ -28,8 +28,6 @@
 #include "peer_gradbench.hpp"
 
 // OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
-extern "C" void openblas_set_num_threads(int) __attribute__((weak));
-
 namespace {
 
 using namespace xtape;
@@ -262,9 +260,7 @@ Fails if results differ or a target is missed.)";
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 3.0});
-    if (openblas_set_num_threads != nullptr) {
-        openblas_set_num_threads(1);
-    }
+    xtape::set_num_threads(1);
     auto contests = all_contests();
     std::erase_if(contests, [&](const auto& contest) { return contest.first.find(options.only) == std::string::npos; });
     if (contests.empty()) {

@@ -376,6 +376,7 @@ bool run_all(bench::reference::List<Ops...>, const nlohmann::json& accuracy, con
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.3}, false);
+    xtape::set_num_threads(1);
     std::ifstream file(XTAPE_TEST_DATA_DIR "/accuracy.json");
     const auto accuracy = nlohmann::json::parse(file);
     fmt::print("{:<13} {:<7} {:>8} {:>6} {:>8} {:<8} {:>6} {:>5} {:>8}  others\n", "op", "type", "xtape/ns", "ulp",

@@ -247,6 +247,7 @@ logsumexp takes more than 1.3 times as long as exp.)";
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.5});
+    xtape::set_num_threads(1);
     if (!options.check_only) {
         fmt::print("{:<28} {:>9} {:>9} {:>9} {:>7} {:>10} {:>8} {:>8}\n", "reduction of 1024 x 1024", "xtape/us",
                    "GB/s", "memcpy", "share", "xtensor", "of exp", "limit");

@@ -24,8 +24,6 @@
 #include "options.hpp"
 
 // OpenBLAS has it; with another BLAS the figures are for as many threads as that takes.
-extern "C" void openblas_set_num_threads(int) __attribute__((weak));
-
 namespace {
 
 using namespace xtape;
@@ -208,9 +206,7 @@ Fails if a slope is more than 0.15 above what it should be. (Below is no fault: 
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse_options(argc, argv, usage, {.budget = 0.0}, false);
-    if (openblas_set_num_threads != nullptr) {
-        openblas_set_num_threads(1);
-    }
+    xtape::set_num_threads(1);
     std::vector<Growth> growths = all_growths();
     std::erase_if(growths, [&](const Growth& growth) { return growth.name.find(options.only) == std::string::npos; });
     if (growths.empty()) {

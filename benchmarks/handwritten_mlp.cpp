@@ -105,6 +105,21 @@ void momentum_step(float* __restrict parameters, float* __restrict velocities, c
     }
 }
 
+// Along the velocities as they are.
+void descent_step(float* __restrict parameters, const float* __restrict velocities, std::size_t size,
+                  float learning_rate) {
+    constexpr std::size_t ahead = 1024;
+    for (std::size_t start = 0; start < size; start += tile) {
+        for (std::size_t i = start; i < start + tile; i += line) {
+            __builtin_prefetch(velocities + i + ahead);
+            __builtin_prefetch(parameters + i + ahead, 1);
+        }
+        for (std::size_t i = start; i < start + tile; ++i) {
+            parameters[i] -= learning_rate * velocities[i];
+        }
+    }
+}
+
 }  // namespace
 
 Helper::Helper() : thread_([this] { serve(); }) {}
@@ -171,10 +186,10 @@ void HandwrittenMlp::multiply_forward(Layer& layer, const float* inputs) {
                 layer.outputs);
 }
 
-// weight gradient = deltaᵀ inputs
-void HandwrittenMlp::multiply_weight_gradient(const Layer& layer, const float* inputs) {
+// sum = keep sum + weight gradient, which is deltaᵀ inputs
+void HandwrittenMlp::multiply_weight_gradient(const Layer& layer, const float* inputs, Buffer& sum, float keep) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, layer.outputs, layer.inputs, batch_, 1.0f, layer.delta.data(),
-                layer.outputs, inputs, layer.inputs, 0.0f, gradients_.data() + layer.weight, layer.inputs);
+                layer.outputs, inputs, layer.inputs, keep, sum.data() + layer.weight, layer.inputs);
 }
 
 // input gradient = delta weight
@@ -220,7 +235,9 @@ void HandwrittenMlp::backward(const float* inputs, bool updates) {
     const auto classes = static_cast<std::size_t>(last.outputs);
     column_sums(gradients_.data() + last.bias, last.delta.data(), rows, classes, classes);
     for (std::size_t i = layers_.size(); i-- > 0;) {
-        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
+        const float* layer_inputs = i > 0 ? layers_[i - 1].output.data() : inputs;
+        updates ? multiply_weight_gradient(layers_[i], layer_inputs, velocities_, momentum_)
+                : multiply_weight_gradient(layers_[i], layer_inputs, gradients_, 0.0f);
         if (i > 0) {
             Layer& below = layers_[i - 1];
             const auto columns = static_cast<std::size_t>(below.outputs);
@@ -231,7 +248,7 @@ void HandwrittenMlp::backward(const float* inputs, bool updates) {
             });
         }
         if (updates) {
-            update(i);
+            descend(i);
         }
     }
 }
@@ -264,20 +281,35 @@ void HandwrittenMlp::set_threads(int threads) {
     }
 }
 
-// One layer's parameters, for OpenBLAS divides each weight's gradient into the upper and the lower rows.
-void HandwrittenMlp::update(std::size_t layer) {
-    const std::size_t first = layers_[layer].weight;
-    const std::size_t size = (layer + 1 < layers_.size() ? layers_[layer + 1].weight : parameter_count_) - first;
-    share(size, size, [&](std::size_t start, std::size_t end) {
-        momentum_step(parameters_.data() + first + start, velocities_.data() + first + start,
-                      gradients_.data() + first + start, end - start, learning_rate_, momentum_);
-    });
+std::size_t HandwrittenMlp::end_of(std::size_t layer) const {
+    return layer + 1 < layers_.size() ? layers_[layer + 1].weight : parameter_count_;
 }
 
 void HandwrittenMlp::update() {
+    // Layer by layer, for OpenBLAS divides each weight's gradient into the upper and the lower rows.
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        update(i);
+        const std::size_t first = layers_[i].weight;
+        const std::size_t size = end_of(i) - first;
+        share(size, size, [&](std::size_t start, std::size_t end) {
+            momentum_step(parameters_.data() + first + start, velocities_.data() + first + start,
+                          gradients_.data() + first + start, end - start, learning_rate_, momentum_);
+        });
     }
+}
+
+// The update of a layer whose weights' velocities hold their gradients already; the bias's don't.
+void HandwrittenMlp::descend(std::size_t layer) {
+    const std::size_t bias = layers_[layer].bias;
+    const std::size_t end_of_bias = end_of(layer);
+    for (std::size_t i = bias; i < end_of_bias; ++i) {
+        velocities_[i] = momentum_ * velocities_[i] + gradients_[i];
+    }
+    const std::size_t first = layers_[layer].weight;
+    const std::size_t size = end_of_bias - first;
+    share(size, size, [&](std::size_t start, std::size_t end) {
+        descent_step(parameters_.data() + first + start, velocities_.data() + first + start, end - start,
+                     learning_rate_);
+    });
 }
 
 void HandwrittenMlp::products_only(const float* inputs) {
@@ -285,7 +317,7 @@ void HandwrittenMlp::products_only(const float* inputs) {
         multiply_forward(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
     }
     for (std::size_t i = layers_.size(); i-- > 0;) {
-        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs);
+        multiply_weight_gradient(layers_[i], i > 0 ? layers_[i - 1].output.data() : inputs, gradients_, 0.0f);
         if (i > 0) {
             multiply_input_gradient(layers_[i], layers_[i - 1].delta.data());
         }

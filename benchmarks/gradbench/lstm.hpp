@@ -20,21 +20,26 @@ struct Input {
 
 inline Tensor<double> loss(const Tensor<double>& main, const Tensor<double>& extra, const Input& input) {
     const std::size_t steps = input.sequence.shape()[0] - 1;
+    const auto gate = [](auto x, auto weight, auto bias) { return sigmoid(x * weight + bias); };
+    const auto next_cell = [](auto hidden, auto cell, auto forget, auto in_weight, auto in_bias, auto change_weight,
+                              auto change_bias) {
+        return cell * forget + sigmoid(hidden * in_weight + in_bias) * tanh(hidden * change_weight + change_bias);
+    };
+    const auto next_hidden = [](auto out, auto cell) { return out * tanh(cell); };
+
     auto x = view(input.sequence, xt::range(0, steps)) * view(extra, 0);
     // Layer by layer: what a layer's gates take from the layer below is then computed for all steps at once.
     for (std::size_t layer = 0; layer < main.shape()[0]; layer += 2) {
         const auto weight = split(view(main, layer), 4);
         const auto bias = split(view(main, layer + 1), 4);
-        const auto forget = sigmoid(x * weight[0] + bias[0]);
-        const auto out = sigmoid(x * weight[2] + bias[2]);
+        const auto forget = fuse(gate, x, weight[0], bias[0]);
+        const auto out = fuse(gate, x, weight[2], bias[2]);
         auto hidden = view(input.state, layer);
         auto cell = view(input.state, layer + 1);
         std::vector<Tensor<double>> hiddens;
         for (std::size_t t = 0; t < steps; ++t) {
-            const auto in = sigmoid(hidden * weight[1] + bias[1]);
-            const auto change = tanh(hidden * weight[3] + bias[3]);
-            cell = cell * view(forget, t) + in * change;
-            hidden = view(out, t) * tanh(cell);
+            cell = fuse(next_cell, hidden, cell, view(forget, t), weight[1], bias[1], weight[3], bias[3]);
+            hidden = fuse(next_hidden, view(out, t), cell);
             hiddens.push_back(hidden);
         }
         x = stack(hiddens);
