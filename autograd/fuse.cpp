@@ -257,8 +257,8 @@ void throw_foreign_value() {
     throw ValueError("fuse: a lambda uses a value that another fused lambda was called with");
 }
 
-template <class T>
-Value<T> polygamma(int n, const Value<T>& x) {
+template <AnyValue V>
+V polygamma(int n, const V& x) {
     if (n < 0) {
         throw ValueError(fmt::format("polygamma: its order is {}; it is 0 (digamma) or more", n));
     }
@@ -274,16 +274,17 @@ double finite(const char* op, const char* name, double value) {
 }
 }  // namespace
 
-template <class T>
-Value<T> leaky_relu(const Value<T>& x, double slope) {
+template <AnyValue V>
+V leaky_relu(const V& x, double slope) {
     return apply<Code::LeakyRelu>(x, finite("leaky_relu", "slope", slope));
 }
-template <class T>
-Value<T> elu(const Value<T>& x, double alpha) {
+template <AnyValue V>
+V elu(const V& x, double alpha) {
     return apply<Code::Elu>(x, finite("elu", "alpha", alpha));
 }
-template <class T>
-Value<T> clip(const Value<T>& x, double lo, double hi) {
+template <AnyValue V>
+V clip(const V& x, double lo, double hi) {
+    using T = typename V::value_type;
     if (!(lo <= hi)) {
         throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
     }

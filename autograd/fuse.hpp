@@ -135,10 +135,11 @@ template <class T>
     return apply<Code::Negate>(x);
 }
 
-#define XTAPE_FUSED_FUNCTION(name, Rule)             \
-    template <class T>                               \
-    [[nodiscard]] Value<T> name(const Value<T>& x) { \
-        return apply<Code::Rule>(x);                 \
+// Constrained, so that square<double> still names the tensors' op alone.
+#define XTAPE_FUSED_FUNCTION(name, Rule) \
+    template <AnyValue V>                \
+    [[nodiscard]] V name(const V& x) {   \
+        return apply<Code::Rule>(x);     \
     }
 XTAPE_FUSED_UNARY(XTAPE_FUSED_FUNCTION)
 #undef XTAPE_FUSED_FUNCTION
@@ -150,17 +151,17 @@ XTAPE_FUSED_BINARY(XTAPE_FUSED_FUNCTION)
 #undef XTAPE_FUSED_FUNCTION
 
 /// Throws ValueError for a negative n.
-template <class T>
-[[nodiscard]] Value<T> polygamma(int n, const Value<T>& x);
+template <AnyValue V>
+[[nodiscard]] V polygamma(int n, const V& x);
 /// Throws ValueError unless the slope is finite.
-template <class T>
-[[nodiscard]] Value<T> leaky_relu(const Value<T>& x, double slope = 0.01);
+template <AnyValue V>
+[[nodiscard]] V leaky_relu(const V& x, double slope = 0.01);
 /// Throws ValueError unless alpha is finite.
-template <class T>
-[[nodiscard]] Value<T> elu(const Value<T>& x, double alpha = 1.0);
+template <AnyValue V>
+[[nodiscard]] V elu(const V& x, double alpha = 1.0);
 /// Throws ValueError for lo > hi.
-template <class T>
-[[nodiscard]] Value<T> clip(const Value<T>& x, double lo, double hi);
+template <AnyValue V>
+[[nodiscard]] V clip(const V& x, double lo, double hi);
 
 template <class A, class B>
 requires Operands<A, B>

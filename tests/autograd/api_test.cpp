@@ -289,6 +289,14 @@ TEST_CASE("optim") {
     CHECK(other.item() == doctest::Approx(0.99));
 }
 
+TEST_CASE("an op with its element type named can be handed on as a function") {
+    const auto [y, slope] = value_and_grad(square<double>, Tensor<double>(3.0));
+    CHECK(y.item() == 9.0);
+    CHECK(slope.item() == 6.0);
+    Tensor<float> (*op)(const Tensor<float>&) = xtape::tanh<float>;
+    CHECK(op(Tensor<float>(0.0f)).item() == 0.0f);
+}
+
 TEST_CASE("data") {
     const xt::xarray<float> inputs = xt::ones<float>({10, 4});
     const xt::xarray<int> labels = xt::zeros<int>({10});

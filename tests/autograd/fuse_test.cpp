@@ -116,7 +116,7 @@ TEST_CASE_TEMPLATE("a gradient that several values get, and that others are adde
     };
     const auto same = [](auto x, auto y) { return tanh(x + y); };
     const auto differences = [](auto x, auto y) { return sigmoid(x - y) * (y - x) - (x - (y - x)); };
-    for (const std::size_t n : {1, 19, 3000}) {
+    for (const std::size_t n : {1U, 19U, 3000U}) {
         const Shape shape{n};
         check_fused<T, 2>("leaves", leaves, {shape, shape});
         check_fused<T, 2>("inner", inner, {shape, shape});

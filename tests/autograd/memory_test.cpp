@@ -28,7 +28,7 @@ constexpr bool pooled = false;
 constexpr bool pooled = true;
 #endif
 
-// Statics are destroyed in reverse: this one after the tensors below, which are made before main and die after it.
+// Statics are destroyed in reverse: this one, the first to be made, after all tensors with static storage in these tests.
 struct LastOfAll {
     ~LastOfAll() {
         if (tape().nodes() != 0 || tape().bytes() != 0) {
@@ -51,7 +51,7 @@ struct LastOfAll {
         }
     }
 };
-const LastOfAll last_of_all;  // NOLINT(cert-err58-cpp)
+[[gnu::init_priority(101)]] const LastOfAll last_of_all;  // NOLINT(cert-err58-cpp)
 
 struct StaticTensors {
     Tensor<double> weight = parameter(xt::xarray<double>{1.0, 2.0, 3.0});
