@@ -45,6 +45,8 @@ void* take_from_system(std::size_t bytes, std::size_t align) {
 void* memory::allocate(std::size_t bytes) { return take_from_system(bytes + (bytes == 0), alignment); }
 void memory::deallocate(void* block, std::size_t) noexcept { std::free(block); }
 std::size_t memory::reserved_bytes() noexcept { return 0; }
+std::size_t memory::peak_bytes() noexcept { return 0; }
+void memory::reset_peak() noexcept {}
 void release_cached_memory() {}
 
 #else
@@ -53,7 +55,7 @@ namespace {
 
 using namespace memory::cached;
 
-constexpr std::size_t all_classes = fine_classes + 8 * 40;
+constexpr std::size_t all_classes = classes + 34 * large_to_a_doubling;  // up to 2^49 bytes
 constexpr std::size_t slab_bytes = huge_page;
 
 // The pool that all threads share. It is never destroyed: tensors with static storage may outlive every static of ours.
@@ -81,6 +83,7 @@ public:
     }
 
     void* take_large(SizeClass c) {
+        count_use(c.bytes);
         {
             const std::scoped_lock lock(mutex_);
             if (Block* head = batches_[c.index]) {
@@ -88,9 +91,19 @@ public:
                 return head;
             }
         }
-        void* block = take_from_system(c.bytes, alignment);
-        reserved_.fetch_add(c.bytes, std::memory_order_relaxed);
-        return block;
+        try {
+            void* block = take_from_system(c.bytes, alignment);
+            reserved_.fetch_add(c.bytes, std::memory_order_relaxed);
+            return block;
+        } catch (...) {
+            in_use_.fetch_sub(c.bytes, std::memory_order_relaxed);
+            throw;
+        }
+    }
+
+    void put_large(SizeClass c, Block* block) noexcept {
+        in_use_.fetch_sub(c.bytes, std::memory_order_relaxed);
+        put_batch(c.index, {block, 1});
     }
 
     void release() {
@@ -100,6 +113,8 @@ public:
     }
 
     [[nodiscard]] std::size_t reserved() const noexcept { return reserved_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t peak() const noexcept { return peak_.load(std::memory_order_relaxed); }
+    void reset_peak() noexcept { peak_.store(in_use_.load(std::memory_order_relaxed), std::memory_order_relaxed); }
 
 private:
     // A batch of new blocks, cut from the current slab.
@@ -111,6 +126,7 @@ private:
             slab_left_ = slab_bytes;
             used_in_slab_[slab_] = 0;
             reserved_.fetch_add(slab_bytes, std::memory_order_relaxed);
+            count_use(slab_bytes);
         }
         std::byte* first = slab_;
         slab_ += bytes;
@@ -121,6 +137,13 @@ private:
             block->next = i + 1 < count ? reinterpret_cast<Block*>(first + (i + 1) * c.bytes) : nullptr;
         }
         return {reinterpret_cast<Block*>(first), count};
+    }
+
+    void count_use(std::size_t bytes) noexcept {
+        const std::size_t now = in_use_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+        std::size_t peak = peak_.load(std::memory_order_relaxed);
+        while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+        }
     }
 
     void release_large() {
@@ -168,6 +191,7 @@ private:
             }
             used_in_slab_.erase(slab);
             reserved_.fetch_sub(slab_bytes, std::memory_order_relaxed);
+            in_use_.fetch_sub(slab_bytes, std::memory_order_relaxed);
             std::free(slab);
         }
     }
@@ -193,6 +217,8 @@ private:
     std::size_t slab_left_ = 0;
     std::unordered_map<std::byte*, std::size_t> used_in_slab_;
     std::atomic<std::size_t> reserved_{0};
+    std::atomic<std::size_t> in_use_{0};
+    std::atomic<std::size_t> peak_{0};
 };
 
 void flush(Cache& c) noexcept {
@@ -286,10 +312,13 @@ void memory::deallocate(void* p, std::size_t bytes) noexcept {
     }
     auto* block = static_cast<Block*>(p);
     block->next = nullptr;
-    Pool::instance().put_batch(c.index, {block, 1});
+    Pool::instance().put_large(c, block);
 }
 
 std::size_t memory::reserved_bytes() noexcept { return Pool::instance().reserved(); }
+
+std::size_t memory::peak_bytes() noexcept { return Pool::instance().peak(); }
+void memory::reset_peak() noexcept { Pool::instance().reset_peak(); }
 
 void release_cached_memory() {
     flush(cache);

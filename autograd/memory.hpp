@@ -19,6 +19,11 @@ void deallocate(void* block, std::size_t bytes) noexcept;
 /// What the pool has taken from the system and not given back, in bytes: blocks in use and cached ones.
 [[nodiscard]] std::size_t reserved_bytes() noexcept;
 
+/// The most that was in use at one time since the program began or `reset_peak` was called, in bytes: blocks above 32 KiB,
+/// and all that was ever taken for smaller ones. 0 where a sanitizer has the pool bypassed.
+[[nodiscard]] std::size_t peak_bytes() noexcept;
+void reset_peak() noexcept;
+
 /// std::vector's memory from the pool.
 template <class U>
 struct Allocator {

@@ -22,13 +22,14 @@ inline void deallocate(void* block, std::size_t bytes) noexcept { memory::deallo
 
 #else
 
-// Size classes: multiples of 32 up to 512, then eight to a doubling (at most an eighth is lost, and what is lost of a
-// large block is pages that are never touched).
+// Size classes: multiples of 32 up to 512, then eight to a doubling, and of blocks that bypass the caches thirty-two: a
+// large buffer wastes no more than a thirty-second.
 inline constexpr std::size_t fine_step = 32;
 inline constexpr std::size_t fine_limit = 512;
 inline constexpr std::size_t fine_classes = fine_limit / fine_step;
 inline constexpr std::size_t largest = 32 * 1024;  // larger blocks bypass the per-thread caches
 inline constexpr std::size_t classes = fine_classes + 8 * 6;
+inline constexpr std::size_t large_to_a_doubling = 32;
 
 struct SizeClass {
     std::size_t index;
@@ -41,20 +42,29 @@ constexpr SizeClass class_of(std::size_t bytes) noexcept {
         return {steps - 1, steps * fine_step};
     }
     const auto log = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^log <= bytes - 1 < 2^(log + 1)
-    const std::size_t step = (std::size_t{1} << log) / 8;
-    const std::size_t eighth = (bytes - 1 - (std::size_t{1} << log)) / step;
-    return {fine_classes + (log - 9) * 8 + eighth, (std::size_t{1} << log) + (eighth + 1) * step};
+    const std::size_t power = std::size_t{1} << log;
+    const std::size_t to_a_doubling = bytes <= largest ? 8 : large_to_a_doubling;
+    const std::size_t step = power / to_a_doubling;
+    const std::size_t place = (bytes - 1 - power) / step;
+    const std::size_t before = bytes <= largest ? fine_classes + (log - 9) * 8 : classes + (log - 15) * to_a_doubling;
+    return {before + place, power + (place + 1) * step};
 }
 static_assert(class_of(fine_limit + 1).index == fine_classes && class_of(fine_limit + 1).bytes == 576);
 static_assert(class_of(largest).index == classes - 1 && class_of(largest).bytes == largest);
+static_assert(class_of(largest + 1).index == classes &&
+              class_of(2 * largest + 1).index == classes + large_to_a_doubling);
 
 constexpr std::size_t class_bytes(std::size_t index) noexcept {
     if (index < fine_classes) {
         return (index + 1) * fine_step;
     }
-    const std::size_t log = 9 + (index - fine_classes) / 8;
-    return (std::size_t{1} << log) + ((index - fine_classes) % 8 + 1) * ((std::size_t{1} << log) / 8);
+    const bool is_large = index >= classes;
+    const std::size_t to_a_doubling = is_large ? large_to_a_doubling : 8;
+    const std::size_t place = index - (is_large ? classes : fine_classes);
+    const std::size_t power = std::size_t{1} << ((is_large ? 15 : 9) + place / to_a_doubling);
+    return power + (place % to_a_doubling + 1) * (power / to_a_doubling);
 }
+static_assert(class_bytes(class_of(5'000'000).index) == class_of(5'000'000).bytes);
 
 // How many blocks move between a thread's cache and the pool at once. A table, for the division would cost more than
 // the rest of a deallocation.
