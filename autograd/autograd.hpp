@@ -1,9 +1,11 @@
 #pragma once
 
+#include <xtape/autograd/anomaly.hpp>
 #include <xtape/autograd/check_gradients.hpp>
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/creation.hpp>
 #include <xtape/autograd/custom.hpp>
+#include <xtape/autograd/dot.hpp>
 #include <xtape/autograd/einsum.hpp>
 #include <xtape/autograd/elementwise.hpp>
 #include <xtape/autograd/errors.hpp>
@@ -16,6 +18,7 @@
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/parallel.hpp>
 #include <xtape/autograd/products.hpp>
+#include <xtape/autograd/profile.hpp>
 #include <xtape/autograd/random.hpp>
 #include <xtape/autograd/reduction.hpp>
 #include <xtape/autograd/scan.hpp>

@@ -85,8 +85,8 @@ Tensor<T> custom(std::string_view name, const Tensor<T>& value, const std::vecto
     }
     if (is_recorded && is_recording()) {
         const Op& op = op_named<T>(name);
-        record(CustomOpRule<T>{std::move(rule), op.name, reads}, y.body(), recorded, reads != CustomReads::gradient);
-        y.body().node->op = &op;
+        Node& node = record_node(op, y.body(), recorded, reads != CustomReads::gradient, sizeof(CustomOpRule<T>));
+        new (node.rule()) CustomOpRule<T>{std::move(rule), op.name, reads};
     }
     return y;
 }

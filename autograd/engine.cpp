@@ -10,6 +10,7 @@
 #include <xtape/autograd/describe.hpp>
 #include <xtape/autograd/leaf_lock.hpp>
 #include <xtape/autograd/mutation.hpp>
+#include <xtape/autograd/observer.hpp>
 
 namespace xtape {
 namespace {
@@ -148,6 +149,7 @@ private:
     void replay_all();
     void call_hooks(ReplayEntry& entry) const;
     void replay_node(ReplayEntry& entry);
+    [[gnu::noinline]] static void replay_observed(const RuleRun& run);
 
     BackwardOptions options_;
     std::uint64_t oldest_ = 0;  // by sequence number; what is older is not visited
@@ -157,6 +159,7 @@ private:
     PoolVector<std::uint32_t> leaves_;
     std::size_t expected_ = std::clamp<std::size_t>(tape().nodes(), 16, 256);  // nodes, to begin with
     NodeTable table_{expected_};
+    bool is_observed_ = current_observer() != nullptr;
 };
 
 inline void Replay::check_replayable(Node& node) {
@@ -256,6 +259,12 @@ void Replay::call_hooks(ReplayEntry& entry) const {
     }
 }
 
+void Replay::replay_observed(const RuleRun& run) {
+    // A hook may have ended what was there when the replay began.
+    Observer* observer = current_observer();
+    observer != nullptr ? observer->replay(run) : run();
+}
+
 void Replay::replay_node(ReplayEntry& entry) {
     Node& node = *entry.node;
     if (entry.gradient && node.hooks) {
@@ -271,7 +280,11 @@ void Replay::replay_node(ReplayEntry& entry) {
         RuleContext context(node, entry.captured ? entry.gradient : std::move(entry.gradient), entries_.data(),
                             inputs_.data() + entry.inputs, options_.create_graph);
         [[maybe_unused]] const mutation::Rule rule(node.op->name, options_.create_graph);
-        node.op->rule(context);
+        if (is_observed_) [[unlikely]] {
+            replay_observed({node, context, entries_.data(), inputs_.data() + entry.inputs});
+        } else {
+            node.op->rule(context);
+        }
         mutation::give_aside(context);
     }
     if (!keeps_graph()) {

@@ -219,6 +219,7 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::
 }
 
 constexpr std::size_t most_variants = 16;  // of a lambda's program that are kept
+constinit std::atomic<std::size_t> kept{0};
 
 bool same(const Steps& a, const Steps& b) {
     static_assert(std::has_unique_object_representations_v<Step>);
@@ -238,6 +239,7 @@ Ref<Compiled<T>> find_or_compile(Program<T>& program, Index result, Index inputs
     auto made = Ref<Compiled<T>>::adopt(make_pooled<Compiled<T>>(program, result, inputs));
     if (variants < most_variants) {
         made->refs.retain();  // for the list
+        kept.fetch_add(1, std::memory_order_relaxed);
         made->next = first;
         while (!site.first.compare_exchange_weak(made->next, made.get(), std::memory_order_acq_rel)) {
         }
@@ -246,6 +248,8 @@ Ref<Compiled<T>> find_or_compile(Program<T>& program, Index result, Index inputs
 }
 
 }  // namespace
+
+std::size_t kept_programs() noexcept { return kept.load(std::memory_order_relaxed); }
 
 template <class T>
 Tensor<T> evaluate(Program<T> program, Index result, std::span<const Tensor<T>* const> inputs, CallSite<T>& site) {

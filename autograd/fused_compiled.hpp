@@ -102,6 +102,9 @@ template <class U, class... Args>
     }
 }
 
+/// How many programs call sites keep, for as long as the process lives; they lie in the pool.
+[[nodiscard]] std::size_t kept_programs() noexcept;
+
 extern template class Compiled<float>;
 extern template class Compiled<double>;
 

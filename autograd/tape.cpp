@@ -13,6 +13,7 @@
 
 #include <xtape/autograd/bodies.hpp>
 #include <xtape/autograd/leaf_lock.hpp>
+#include <xtape/autograd/observer.hpp>
 #include <xtape/autograd/recording.hpp>
 
 namespace xtape {
@@ -26,6 +27,7 @@ struct TapeAccess {
     static Tape::Tally& bytes(Tape& t) noexcept { return t.bytes_; }
     static std::uint64_t& sequence(Tape& t) noexcept { return t.sequence_; }
     static bool& recording(Tape& t) noexcept { return t.recording_; }
+    static Observer*& observer(Tape& t) noexcept { return t.observer_; }
     static void destroy_later(Node* node) noexcept;
 };
 
@@ -60,6 +62,7 @@ public:
                 idle = idle_.back();
                 idle_.pop_back();
                 TapeAccess::recording(*tape) = true;
+                TapeAccess::observer(*tape) = nullptr;
                 return tape;
             }
         }
@@ -76,6 +79,9 @@ private:
 };
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local Tape* this_tape = nullptr;
+// The same while no observer watches, else null: an op pays nothing for the question, having to ask whether there is a
+// tape.
+[[gnu::tls_model("initial-exec")]] constinit thread_local Tape* unwatched_tape = nullptr;
 
 // A thread-specific key rather than a thread_local object gives the tape back: its destructor runs after those of all
 // thread_local objects, which may hold tensors.
@@ -90,7 +96,7 @@ pthread_key_t make_key() {
 
 [[gnu::noinline]] Tape& make_tape() {
     static const pthread_key_t key = make_key();
-    this_tape = TapeRegistry::instance().acquire();
+    this_tape = unwatched_tape = TapeRegistry::instance().acquire();
     if (pthread_setspecific(key, this_tape) != 0) {
         throw std::bad_alloc();
     }
@@ -142,6 +148,34 @@ void take_apart(Node* node) noexcept {
     memory::deallocate(node, bytes);
 }
 
+// After a change of who watches.
+void set_watched() noexcept { unwatched_tape = current_observer() == nullptr ? &tape() : nullptr; }
+
+// Of a node whose rule's parameters are not there yet.
+constexpr Op op_without_rule = {"", nullptr, nullptr};
+
+// Records where somebody watches, who is told then; also the first op of a thread.
+[[gnu::noinline]] Node& record_observed(const Op& op, Body& output, std::span<const RecordedInput> inputs,
+                                        bool save_output, std::size_t rule_bytes) {
+    Observer* observer = current_observer();
+    unwatched_tape = &tape();
+    try {
+        Node& node = record_node(op, output, inputs, save_output, rule_bytes);
+        set_watched();
+        if (observer != nullptr && !inputs.empty()) {  // without inputs it is a mark on the tape, no op
+            observer->recorded(node, output, inputs);
+        }
+        return node;
+    } catch (...) {
+        set_watched();
+        if (output.node) {
+            output.node->op = &op_without_rule;
+            output.node.reset();
+        }
+        throw;
+    }
+}
+
 }  // namespace
 
 void TapeAccess::remove(Tape& owner, Tape::Tally& tally, std::size_t n) noexcept {
@@ -170,6 +204,23 @@ void TapeAccess::destroy_later(Node* node) noexcept {
 Tape& tape() noexcept { return this_tape != nullptr ? *this_tape : make_tape(); }
 bool is_recording() noexcept { return TapeAccess::recording(tape()); }
 bool set_recording(bool recording) noexcept { return std::exchange(TapeAccess::recording(tape()), recording); }
+
+Observer* current_observer() noexcept { return TapeAccess::observer(tape()); }
+Observer::Observer() : outer_(std::exchange(TapeAccess::observer(tape()), this)) { set_watched(); }
+Observer::~Observer() {
+    Observer** place = &TapeAccess::observer(tape());
+    while (*place != this) {
+        place = &(*place)->outer_;
+    }
+    *place = outer_;
+    set_watched();
+}
+void Observer::recorded(const Node& node, const Body& output, std::span<const RecordedInput> inputs) {
+    if (outer_ != nullptr) {
+        outer_->recorded(node, output, inputs);
+    }
+}
+void Observer::replay(const RuleRun& run) { outer_ != nullptr ? outer_->replay(run) : run(); }
 
 std::mutex& leaf_mutex() noexcept {
     static std::mutex* mutex = new std::mutex;  // outlives tensors with static storage
@@ -227,6 +278,10 @@ void destroy(Body* body) noexcept {
 
 Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inputs, bool save_output,
                   std::size_t rule_bytes) {
+    if (unwatched_tape == nullptr) [[unlikely]] {
+        return record_observed(op, output, inputs, save_output, rule_bytes);
+    }
+    Tape& here = *unwatched_tape;
     if (inputs.size() > std::numeric_limits<decltype(Node::input_count)>::max()) {
         throw ValueError(
             fmt::format("{}: {} inputs are more than one op can record; join them in groups", op.name, inputs.size()));
@@ -238,7 +293,6 @@ Node& record_node(const Op& op, Body& output, std::span<const RecordedInput> inp
         constant_count += input.save && !(*input.body)->node ? 1 : 0;
     }
     const std::size_t bytes = block_size(inputs.size(), saved_count, constant_count, rule_bytes);
-    Tape& here = tape();
     Node* node = new (memory::allocate(bytes)) Node;
     node->input_count = static_cast<std::uint16_t>(inputs.size());
     node->saved_count = static_cast<std::uint16_t>(saved_count);

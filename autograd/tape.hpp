@@ -7,6 +7,7 @@
 namespace xtape {
 
 struct Node;
+class Observer;
 
 /// What one thread has recorded and what of it is still alive. A node is alive while a handle can reach it; nothing
 /// needs to be cleared between iterations.
@@ -38,7 +39,8 @@ private:
     std::uint64_t sequence_ = 0;
     bool recording_ = true;
     bool destroying_ = false;
-    Node* pending_ = nullptr;  // nodes that wait for destruction
+    Node* pending_ = nullptr;       // nodes that wait for destruction
+    Observer* observer_ = nullptr;  // the innermost one; null: nobody watches
 };
 
 /// This thread's tape.

@@ -1,3 +1,4 @@
 #pragma once
 
+#include <xtape/optim/lbfgs.hpp>
 #include <xtape/optim/sgd.hpp>
