@@ -380,19 +380,23 @@ void RuleContext::add_up(Ref<Body>& sum, Ref<Body>& term, bool may_move) const {
     }
 }
 
-void* RuleContext::own_slot(std::size_t input) {
+template <class T>
+Accumulator<T> RuleContext::own_slot(std::size_t input) {
     const Node* node = node_.inputs()[input].get();
     if (void* elsewhere = mutation::aside(*node, input)) {
-        return elsewhere;
+        return {static_cast<T*>(elsewhere), false};
     }
     Ref<Body>& arrived = slot(input);
-    if (!arrived) {
+    const bool add = static_cast<bool>(arrived);
+    if (!add) {
         arrived = bodies::allocate(node->dtype, node->shape);
     } else if (!bodies::is_sole_owner(arrived)) {
         arrived = bodies::copy(*arrived);
     }
-    return arrived->storage->data();
+    return {static_cast<T*>(arrived->storage->data()), add};
 }
+template Accumulator<float> RuleContext::own_slot<float>(std::size_t);
+template Accumulator<double> RuleContext::own_slot<double>(std::size_t);
 
 void replay_into_leaves(const Ref<Body>& output, const Ref<Body>& seed, BackwardOptions options) {
     Replay replay(output->node.get(), options);

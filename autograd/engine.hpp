@@ -129,14 +129,15 @@ private:
         const bool add = static_cast<bool>(arrived);
         if (mutation::enabled || !add || !bodies::is_sole_owner(arrived)) {
             if (add || !in_place || mutation::enabled || !bodies::is_sole_owner(gradient_)) {
-                return {static_cast<T*>(own_slot(input)), add};
+                return own_slot<T>(input);
             }
             arrived = std::move(gradient_);
         }
         return {static_cast<T*>(arrived->storage->data()), add};
     }
     /// Makes the buffer in an input's slot one that nobody else holds.
-    [[nodiscard]] void* own_slot(std::size_t input);
+    template <class T>
+    [[nodiscard]] Accumulator<T> own_slot(std::size_t input);
 
     Node& node_;
     Ref<Body> gradient_;

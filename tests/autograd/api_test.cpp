@@ -198,6 +198,7 @@ TEST_CASE("transforms") {
     CHECK(checkpoint([](const Tensor<double>& x, const Tensor<double>& z) { return x * z; }, x1, x2).item() == 6.0);
     const auto made = custom("doubled", x1.value() * 2.0, {x1},
                              [=](const Tensor<double>& u) { return std::vector<Tensor<double>>{u * 2.0}; });
+    CHECK(grad(made, {x1}, {.create_graph = true})[0].item() == 2.0);
     CHECK(grad(made, {x1})[0].item() == 2.0);
     const auto root = custom("root", xt::sqrt(at.value()), {x1 * at},
                              [](const auto& u, const auto& out) { return std::vector{u / (2.0 * out)}; });

@@ -156,6 +156,23 @@ TEST_CASE("pow by both at once") {
     });
 }
 
+TEST_CASE("the gradients of steps are 0, whatever comes in") {
+    const auto check = [](const char* name, auto f) {
+        CAPTURE(std::string(name));
+        const auto x = parameter(xt::xarray<double>{1.25, 1.25, -0.5, 0.0});
+        const Tensor<double> seed(xt::xarray<double>{-3.0, NaN, inf, 1.0});
+        for (const bool recorded : {false, true}) {
+            const Tensor<double> g = grad(f(x), {x}, {.seed = seed, .create_graph = recorded}).front();
+            CHECK(xt::all(xt::equal(g.value(), 0.0)));
+        }
+    };
+    check("sign", [](const auto& x) { return sign(x); });
+    check("floor", [](const auto& x) { return floor(x); });
+    check("ceil", [](const auto& x) { return ceil(x); });
+    check("round", [](const auto& x) { return round(x); });
+    check("trunc", [](const auto& x) { return trunc(x); });
+}
+
 TEST_CASE("maximum and minimum share the gradient at ties, and give it to NaNs") {
     for (const auto& [name, f] : {std::pair{std::string("maximum"), larger}, {std::string("minimum"), smaller}}) {
         check_pairs({
