@@ -1,11 +1,8 @@
 #include <xtape/autograd/elementwise.hpp>
 
-#include <cmath>
-
-#include <fmt/format.h>
-
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/creation.hpp>
+#include <xtape/autograd/elementwise_arguments.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/mutation.hpp>
@@ -384,29 +381,19 @@ Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x) {
 }
 template <class T>
 Tensor<T> polygamma(int n, const Tensor<T>& x) {
-    if (n < 0) {
-        throw ValueError(fmt::format("polygamma: its order is {}; it is 0 (digamma) or more", n));
-    }
+    elementwise::check_order(n);
     return polygamma(Tensor<T>(n), x);
 }
 
-namespace {
-template <class T>
-Tensor<T> parameter_of(const char* op, const char* name, double value) {
-    if (!std::isfinite(value)) {
-        throw ValueError(fmt::format("{}: its {} is {}; it is a finite number", op, name, value));
-    }
-    return Tensor<T>(value);
-}
-}  // namespace
-
 template <class T>
 Tensor<T> leaky_relu(const Tensor<T>& x, double slope) {
-    return binary<LeakyRelu>(x, parameter_of<T>("leaky_relu", "slope", slope));
+    elementwise::check_finite("leaky_relu", "slope", slope);
+    return binary<LeakyRelu>(x, Tensor<T>(slope));
 }
 template <class T>
 Tensor<T> elu(const Tensor<T>& x, double alpha) {
-    return binary<Elu>(x, parameter_of<T>("elu", "alpha", alpha));
+    elementwise::check_finite("elu", "alpha", alpha);
+    return binary<Elu>(x, Tensor<T>(alpha));
 }
 namespace {
 template <class T>
@@ -430,9 +417,7 @@ struct ClipRule {
 
 template <class T>
 Tensor<T> clip(const Tensor<T>& x, double lo, double hi) {
-    if (!(lo <= hi)) {
-        throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
-    }
+    elementwise::check_bounds(lo, hi);
     const Tensor<T> y = Tensor<T>::uninitialized(x.shape());
     const T low = static_cast<T>(lo);
     const T high = static_cast<T>(hi);

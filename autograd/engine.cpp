@@ -15,9 +15,6 @@
 namespace xtape {
 namespace {
 
-template <class U>
-using PoolVector = std::vector<U, memory::Allocator<U>>;
-
 constexpr std::uint32_t none = ReplayEntry::none;
 
 // From nodes to their entries: open addressing. Ops recorded one after the other lie side by side.

@@ -6,9 +6,8 @@
 #include <cstring>
 #include <type_traits>
 
-#include <fmt/format.h>
-
 #include <xtape/autograd/broadcast.hpp>
+#include <xtape/autograd/elementwise_arguments.hpp>
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/fused_compiled.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
@@ -263,35 +262,24 @@ void throw_foreign_value() {
 
 template <AnyValue V>
 V polygamma(int n, const V& x) {
-    if (n < 0) {
-        throw ValueError(fmt::format("polygamma: its order is {}; it is 0 (digamma) or more", n));
-    }
+    elementwise::check_order(n);
     return apply<Code::Polygamma>(n, x);
 }
 
-namespace {
-double finite(const char* op, const char* name, double value) {
-    if (!std::isfinite(value)) {
-        throw ValueError(fmt::format("{}: its {} is {}; it is a finite number", op, name, value));
-    }
-    return value;
-}
-}  // namespace
-
 template <AnyValue V>
 V leaky_relu(const V& x, double slope) {
-    return apply<Code::LeakyRelu>(x, finite("leaky_relu", "slope", slope));
+    elementwise::check_finite("leaky_relu", "slope", slope);
+    return apply<Code::LeakyRelu>(x, slope);
 }
 template <AnyValue V>
 V elu(const V& x, double alpha) {
-    return apply<Code::Elu>(x, finite("elu", "alpha", alpha));
+    elementwise::check_finite("elu", "alpha", alpha);
+    return apply<Code::Elu>(x, alpha);
 }
 template <AnyValue V>
 V clip(const V& x, double lo, double hi) {
     using T = typename V::value_type;
-    if (!(lo <= hi)) {
-        throw ValueError(fmt::format("clip: the bounds are {} and {}; the lower one comes first", lo, hi));
-    }
+    elementwise::check_bounds(lo, hi);
     Program<T>& program = x.program();
     const Index low = program.constant(static_cast<T>(lo));
     const Index high = program.constant(static_cast<T>(hi));

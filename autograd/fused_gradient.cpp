@@ -12,17 +12,6 @@ namespace {
 template <class T>
 using RecordedPull = Value<T> (*)(const Value<T>& g, const Value<T>& a, const Value<T>& b, const Value<T>& y);
 
-template <class Form, class T, class... Values>
-Value<T> recorded_pull(const Value<T>& g, const Values&... values) {
-    if constexpr (requires { Form::passes; }) {
-        return g;
-    } else if constexpr (requires { Form::pullback(g, values...); }) {
-        return Form::pullback(g, values...);
-    } else {
-        return strong(g, Form::derivative(values...));
-    }
-}
-
 template <class T>
 struct RecordedPulls {
     RecordedPull<T> left = nullptr;
@@ -31,7 +20,7 @@ struct RecordedPulls {
 
 template <class Form, class T>
 Value<T> binary_pull(const Value<T>& g, const Value<T>& a, const Value<T>& b, const Value<T>& y) {
-    return recorded_pull<Form>(g, a, b, y);
+    return recorded_gradient<Form>(g, a, b, y);
 }
 
 template <class Rule, class T>
@@ -40,7 +29,7 @@ constexpr RecordedPulls<T> pulls_of() {
         return {binary_pull<typename Rule::Left, T>, binary_pull<typename Rule::Right, T>};
     } else if constexpr (requires { Rule::needs; }) {
         return {[](const Value<T>& g, const Value<T>& x, const Value<T>&, const Value<T>& y) {
-            return recorded_pull<Rule>(g, x, y);
+            return recorded_gradient<Rule>(g, x, y);
         }};
     } else {
         return {};

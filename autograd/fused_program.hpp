@@ -24,9 +24,6 @@
 /// What `fuse` makes of a lambda: a list of elementwise steps in the order they were written.
 namespace xtape::fused {
 
-template <class U>
-using PoolVector = std::vector<U, memory::Allocator<U>>;
-
 /// A step of a program, by its place, and so the value that it computes.
 using Index = std::uint32_t;
 inline constexpr Index none = ~Index{0};

@@ -12,13 +12,6 @@ struct StandInRule {
     void operator()(RuleContext& context) const { context.pass_on(0, true); }
 };
 
-// A node recorded now is later than all before it on this tape.
-std::uint64_t latest_sequence() {
-    const Ref<Body> mark = bodies::allocate(DType::f32, {});
-    record(StandInRule{}, *mark, {});
-    return mark->node->sequence;
-}
-
 }  // namespace
 
 InnerRecording::InnerRecording() : was_recording_(is_recording()), start_(latest_sequence()) { set_recording(true); }

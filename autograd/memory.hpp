@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <limits>
 #include <new>
+#include <vector>
 
 /// Memory for tensors, tapes and replays. Small blocks come from per-thread caches over a pool that all threads share,
 /// large ones from the pool itself, so that a training loop in steady state calls no allocator. Blocks keep no header:
@@ -19,8 +20,8 @@ void deallocate(void* block, std::size_t bytes) noexcept;
 /// What the pool has taken from the system and not given back, in bytes: blocks in use and cached ones.
 [[nodiscard]] std::size_t reserved_bytes() noexcept;
 
-/// The most that was in use at one time since the program began or `reset_peak` was called, in bytes: blocks above 32 KiB,
-/// and all that was ever taken for smaller ones. 0 where a sanitizer has the pool bypassed.
+/// The most that was in use at one time since the program began or `reset_peak` was called, in bytes: blocks above 32
+/// KiB, and all that was ever taken for smaller ones. 0 where a sanitizer has the pool bypassed.
 [[nodiscard]] std::size_t peak_bytes() noexcept;
 void reset_peak() noexcept;
 
@@ -44,6 +45,9 @@ struct Allocator {
 }  // namespace xtape::memory
 
 namespace xtape {
+
+template <class U>
+using PoolVector = std::vector<U, memory::Allocator<U>>;
 
 /// Gives the memory that the shared pool and this thread's cache hold, and that nothing uses, back to the system.
 void release_cached_memory();

@@ -26,6 +26,18 @@ V strong_product(const V& g, const V& d) {
     return select(is_equal(g, 0.0), 0.0, g * d);
 }
 
+// An input's gradient from the incoming one, whatever form the derivative takes, for values that record themselves.
+template <class Form, class V, class... Values>
+V recorded_gradient(const V& g, const Values&... values) {
+    if constexpr (requires { Form::passes; }) {
+        return g;
+    } else if constexpr (requires { Form::pullback(g, values...); }) {
+        return Form::pullback(g, values...);
+    } else {
+        return strong(g, Form::derivative(values...));
+    }
+}
+
 }  // namespace xtape
 
 #include <xtape/autograd/rules_unary.hpp>

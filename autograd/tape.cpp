@@ -162,7 +162,7 @@ constexpr Op op_without_rule = {"", nullptr, nullptr};
     try {
         Node& node = record_node(op, output, inputs, save_output, rule_bytes);
         set_watched();
-        if (observer != nullptr && !inputs.empty()) {  // without inputs it is a mark on the tape, no op
+        if (observer != nullptr) {
             observer->recorded(node, output, inputs);
         }
         return node;
@@ -204,6 +204,8 @@ void TapeAccess::destroy_later(Node* node) noexcept {
 Tape& tape() noexcept { return this_tape != nullptr ? *this_tape : make_tape(); }
 bool is_recording() noexcept { return TapeAccess::recording(tape()); }
 bool set_recording(bool recording) noexcept { return std::exchange(TapeAccess::recording(tape()), recording); }
+
+std::uint64_t latest_sequence() noexcept { return TapeAccess::sequence(tape()); }
 
 Observer* current_observer() noexcept { return TapeAccess::observer(tape()); }
 Observer::Observer() : outer_(std::exchange(TapeAccess::observer(tape()), this)) { set_watched(); }

@@ -51,6 +51,9 @@ private:
 /// Switches recording on or off on this thread; returns what it was.
 bool set_recording(bool recording) noexcept;
 
+/// The sequence number of what this thread recorded last: whatever it records from now on has a higher one.
+[[nodiscard]] std::uint64_t latest_sequence() noexcept;
+
 /// While one lives, this thread records nothing: results require no gradient.
 class NoGradGuard {
 public:

@@ -75,13 +75,7 @@ Tensor<T> polygamma(const Tensor<T>& n, const Tensor<T>& x);
 template <class Form, class T, class... Values>
 Tensor<T> recorded_pull(const Tensor<T>& g, const Values&... values) {
     [[maybe_unused]] const mutation::FormRule<Form> rule;
-    if constexpr (requires { Form::passes; }) {
-        return g;
-    } else if constexpr (requires { Form::pullback(g, values...); }) {
-        return Form::pullback(g, values...);
-    } else {
-        return strong(g, Form::derivative(values...));
-    }
+    return recorded_gradient<Form>(g, values...);
 }
 
 }  // namespace xtape

@@ -179,18 +179,12 @@ private:
 
 }  // namespace
 
-// --- the optimiser
-// ------------------------------------------------------------------------------------------------------
+// --------------------------------------------------------------------------------------------------- the optimiser
 
 void LBFGSOptions::check() const {
-    const auto not_negative = [](const char* name, double value) {
-        if (!(value >= 0) || !std::isfinite(value)) {
-            throw ValueError(fmt::format("LBFGS: {} is {}; it must be finite and not negative", name, value));
-        }
-    };
-    not_negative("lr", lr);
-    not_negative("tolerance_grad", tolerance_grad);
-    not_negative("tolerance_change", tolerance_change);
+    check_not_negative("LBFGS", "lr", lr);
+    check_not_negative("LBFGS", "tolerance_grad", tolerance_grad);
+    check_not_negative("LBFGS", "tolerance_change", tolerance_change);
     if (history_size == 0) {
         throw ValueError("LBFGS: history_size is 0; it must be at least 1");
     }

@@ -3,6 +3,7 @@
 // The definitions behind optimizer.hpp, for the sources that instantiate an optimiser.
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,12 @@
 #include <xtape/optim/optimizer.hpp>
 
 namespace xtape::optim {
+
+inline void check_not_negative(const char* optimizer, const char* option, double value) {
+    if (!(value >= 0) || !std::isfinite(value)) {
+        throw ValueError(fmt::format("{}: {} is {}; it must be finite and not negative", optimizer, option, value));
+    }
+}
 
 template <class T, class Options>
 void Optimizer<T, Options>::add_group(std::vector<Tensor<T>> parameters, Options options) {

@@ -11,14 +11,9 @@
 namespace xtape::optim {
 
 void SGDOptions::check() const {
-    const auto not_negative = [](const char* name, double value) {
-        if (!(value >= 0) || !std::isfinite(value)) {
-            throw ValueError(fmt::format("SGD: {} is {}; it must be finite and not negative", name, value));
-        }
-    };
-    not_negative("lr", lr);
-    not_negative("momentum", momentum);
-    not_negative("weight_decay", weight_decay);
+    check_not_negative("SGD", "lr", lr);
+    check_not_negative("SGD", "momentum", momentum);
+    check_not_negative("SGD", "weight_decay", weight_decay);
     if (!std::isfinite(dampening)) {
         throw ValueError(fmt::format("SGD: dampening is {}; it must be finite", dampening));
     }

@@ -16,21 +16,15 @@
 #include <xtape/nn.hpp>
 
 #include "expect.hpp"
+#include "short_names.hpp"
 
 using namespace xtape;
 using expect::elements;
 using expect::message;
-
-namespace {
-
-using Value = Tensor<double>;
-using Values = std::vector<double>;
-using Inputs = std::vector<Value>;
-
-const Value a{xt::xarray<double>{0.5, -1.0, 2.0}};
-const Value b{xt::xarray<double>{1.5, 0.25, -0.75}};
-
-}  // namespace
+using short_names::a;
+using short_names::b;
+using short_names::Value;
+using short_names::Values;
 
 TEST_CASE("dropout drops again what it dropped, from random::seed and from a seed of its own") {
     for (const bool own_seed : {false, true}) {

@@ -11,20 +11,15 @@
 #include <xtape/autograd/jacobian.hpp>
 
 #include "expect.hpp"
+#include "short_names.hpp"
 
 using namespace xtape;
 using expect::elements;
-
-namespace {
-
-using Value = Tensor<double>;
-using Values = std::vector<double>;
-using Inputs = std::vector<Value>;
-
-const Value a{xt::xarray<double>{0.5, -1.0, 2.0}};
-const Value b{xt::xarray<double>{1.5, 0.25, -0.75}};
-
-}  // namespace
+using short_names::a;
+using short_names::b;
+using short_names::Inputs;
+using short_names::Value;
+using short_names::Values;
 
 TEST_CASE("a checkpoint has the value and the gradients of its function") {
     const auto f = [](const Value& x, const Value& y) { return tanh(x * y) + exp(x); };

@@ -12,16 +12,16 @@
 #include <xtape/autograd/custom.hpp>
 
 #include "expect.hpp"
+#include "short_names.hpp"
 
 using namespace xtape;
 using expect::elements;
 using expect::message;
+using short_names::Inputs;
+using short_names::Value;
+using short_names::Values;
 
 namespace {
-
-using Value = Tensor<double>;
-using Values = std::vector<double>;
-using Inputs = std::vector<Value>;
 
 // The same function with each kind of rule.
 Value square_by_capture(const Value& x) {

@@ -11,16 +11,16 @@
 #include <xtape/autograd/jacobian.hpp>
 
 #include "expect.hpp"
+#include "short_names.hpp"
 
 using namespace xtape;
 using expect::elements;
 using expect::message;
+using short_names::Inputs;
+using short_names::Value;
+using short_names::Values;
 
 namespace {
-
-using Value = Tensor<double>;
-using Values = std::vector<double>;
-using Inputs = std::vector<Value>;
 
 double distance(const Value& p, const Value& q) {
     REQUIRE(p.shape() == q.shape());

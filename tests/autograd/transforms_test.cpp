@@ -11,19 +11,18 @@
 #include <xtape/autograd/jacobian.hpp>
 
 #include "expect.hpp"
+#include "short_names.hpp"
 
 using namespace xtape;
 using expect::elements;
 using expect::message;
+using short_names::a;
+using short_names::b;
+using short_names::Inputs;
+using short_names::Value;
+using short_names::Values;
 
 namespace {
-
-using Value = Tensor<double>;
-using Values = std::vector<double>;
-using Inputs = std::vector<Value>;
-
-const Value a{xt::xarray<double>{0.5, -1.0, 2.0}};
-const Value b{xt::xarray<double>{1.5, 0.25, -0.75}};
 
 // Rows (x0 x1, sin x2): J = [[x1, x0, 0], [0, 0, cos x2]].
 Value pair_of(const Value& x) { return stack({view(x, 0) * view(x, 1), sin(view(x, 2))}); }
