@@ -11,7 +11,9 @@
 #include <xtape/autograd/errors.hpp>
 #include <xtape/autograd/fused_compiled.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
+#include <xtape/autograd/movement.hpp>
 #include <xtape/autograd/recording.hpp>
+#include <xtape/autograd/tensor_reading.hpp>
 
 namespace xtape::fused {
 namespace {
@@ -20,7 +22,8 @@ namespace {
 constexpr std::size_t most_partials = 4;
 
 template <class T>
-Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::span<const Tensor<T>* const> inputs);
+Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
+                         std::span<const Tensor<T>* const> inputs);
 
 Spread spread_of(const Shape& input, bool is_of_run_shape, bool single) {
     if (single) {
@@ -37,6 +40,8 @@ struct FuseRule {
 
     Ref<Compiled<T>> compiled;
     PoolVector<T> numbers;
+    Reduction reduction;
+    Shape shape;  // of the elements, before they are reduced
     std::uint32_t partial_count = 0;
     std::array<std::uint32_t, most_partials> partial_of{};  // which input each belongs to
 
@@ -50,12 +55,17 @@ struct FuseRule {
         }
     }
 
+    // What an element has in a mean; in a sum, or where it is a result itself, 1.
+    [[nodiscard]] T share() const {
+        return reduction == Reduction::mean ? T(1) / static_cast<T>(element_count(shape)) : T(1);
+    }
+
 private:
     [[nodiscard]] bool wants(const RuleContext& context, std::size_t input) const {
         return context.wants(input) && compiled->leads_from(input);
     }
 
-    // Each gradient is a fused op of the inputs and the result's gradient.
+    // Each gradient is a fused op of the inputs and the elements' gradient.
     void recorded(RuleContext& context) const {
         const std::size_t count = compiled->inputs();
         PoolVector<Tensor<T>> inputs(count + 1, Tensor<T>(T(0)));  // which stand for those that are not read
@@ -65,6 +75,9 @@ private:
             }
         }
         inputs[count] = context.gradient<T>();
+        if (reduction != Reduction::each) {
+            inputs[count] = broadcast_to(inputs[count] * share(), shape);
+        }
         PoolVector<const Tensor<T>*> pointers;
         for (const Tensor<T>& input : inputs) {
             pointers.push_back(&input);
@@ -74,7 +87,8 @@ private:
                 Ref<Compiled<T>> gradient = compiled->gradient(i);
                 PoolVector<T> its_numbers = gradient->program().numbers;
                 std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
-                context.give(i, apply_compiled<T>(std::move(gradient), std::move(its_numbers), pointers));
+                context.give(i,
+                             apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, pointers));
             }
         }
     }
@@ -88,31 +102,42 @@ private:
     }
 
     void from_partials(RuleContext& context) const {
-        const std::size_t n = element_count(context.output_shape());
-        const auto strong_product = kernels::binary<Multiply, T>().left;  // the gradient by a of a * b
         for (std::uint32_t k = 0; k < partial_count; ++k) {
             if (!context.wants(partial_of[k])) {
                 continue;
             }
             const bool is_last = k + 1 == partial_count || !context.wants(partial_of[k + 1]);
-            const T* partial = context.saved_data<T>(static_cast<int>(compiled->inputs() + k));
-            const T* g = context.gradient_data<T>();
-            const Accumulator<T> out =
-                is_last ? context.accumulator_in_place<T>(partial_of[k]) : context.accumulator<T>(partial_of[k]);
-            strong_product(g, nullptr, partial, nullptr, out.data, n, {1, 1}, out.add);
+            if (reduction == Reduction::each) {
+                from_partial(context, k, is_last);
+            } else {
+                from_partial_of_reduced(context, k);
+            }
         }
+    }
+    void from_partial(RuleContext& context, std::uint32_t k, bool is_last) const {
+        const auto strong_product = kernels::binary<Multiply, T>().left;  // the gradient by a of a * b
+        const T* partial = context.saved_data<T>(static_cast<int>(compiled->inputs() + k));
+        const T* g = context.gradient_data<T>();
+        const Accumulator<T> out =
+            is_last ? context.accumulator_in_place<T>(partial_of[k]) : context.accumulator<T>(partial_of[k]);
+        strong_product(g, nullptr, partial, nullptr, out.data, element_count(shape), {1, 1}, out.add);
+    }
+    // A loss's own gradient is 1: then the saved derivative is the gradient.
+    void from_partial_of_reduced(RuleContext& context, std::uint32_t k) const {
+        const Tensor<T> partial = context.input<T>(compiled->inputs() + k);
+        const Tensor<T> g = context.gradient<T>();
+        context.give(partial_of[k], g.item() == T(1) ? partial : strong(g, partial));
     }
 
     // Reads the inputs again.
     void recomputed(RuleContext& context) const {
-        const Shape& shape = context.output_shape();
         const bool single = element_count(shape) == 1;
         const std::size_t count = compiled->inputs();
         PoolVector<typename Plan<T>::Input> inputs(count + 1);
         PoolVector<T*> outputs;
         outputs.reserve(count);
         PoolVector<std::pair<std::size_t, Tensor<T>>> smaller;  // inputs, and their gradients before they are summed
-        Use use(Purpose::gradients, single, count);
+        Use use(Purpose::gradients, reduction, single, count);
         for (std::size_t i = 0; i < count; ++i) {
             if (!compiled->reads(i)) {
                 continue;
@@ -138,7 +163,8 @@ private:
         if (outputs.empty()) {
             return;
         }
-        inputs[count] = {context.gradient_data<T>(), &shape};
+        const T of_each = *context.gradient_data<T>() * share();  // which a reduced element gets
+        inputs[count] = {reduction == Reduction::each ? context.gradient_data<T>() : &of_each, &shape};
         compiled->plan(use).run(shape, inputs, outputs, numbers);
         for (auto& [input, gradient] : smaller) {
             context.give(input, std::move(gradient));
@@ -158,15 +184,16 @@ Shape common_shape(std::span<const Tensor<T>* const> inputs) {
 }
 
 template <class T>
-Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::span<const Tensor<T>* const> inputs) {
+Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
+                         std::span<const Tensor<T>* const> inputs) {
     const Shape shape = common_shape(inputs);
     const bool single = element_count(shape) == 1;
     const bool is_recording_now = is_recording();
     std::size_t wanted = 0;
     bool all_whole = true;
     PoolVector<typename Plan<T>::Input> sources;
-    sources.reserve(inputs.size());
-    Use use(Purpose::value, single, inputs.size());
+    sources.reserve(inputs.size() + 1);
+    Use use(Purpose::value, reduction, single, inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         const Tensor<T>& input = *inputs[i];
         sources.push_back({input.data(), &input.shape()});
@@ -180,16 +207,22 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::
             all_whole = all_whole && is_whole;
         }
     }
-    const Tensor<T> y = Tensor<T>::uninitialized(shape);
+    const Tensor<T> y = Tensor<T>::uninitialized(reduction == Reduction::each ? shape : Shape{});
+    const auto average = [&] {
+        if (reduction == Reduction::mean) {
+            *raw(y) /= static_cast<T>(element_count(shape));
+        }
+    };
     if (wanted == 0) {
         T* const output = raw(y);
         compiled->plan(use).run(shape, sources, {&output, 1}, numbers);
+        average();
         return y;
     }
 
     // To compute the partial derivatives with the value costs the memory to keep them, and saves computing the program
     // again.
-    FuseRule<T> rule{std::move(compiled), std::move(numbers)};
+    FuseRule<T> rule{std::move(compiled), std::move(numbers), reduction, shape};
     PoolVector<T*> outputs;
     outputs.reserve(1 + most_partials);
     outputs.push_back(raw(y));
@@ -212,7 +245,10 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, std::
             }
         }
     }
+    const T share = rule.share();
+    sources.push_back({&share, nullptr});
     rule.compiled->plan(use).run(shape, sources, outputs, rule.numbers);
+    average();
     record(std::move(rule), y.body(), std::span<const RecordedInput>(recorded));
     return y;
 }
@@ -251,9 +287,10 @@ Ref<Compiled<T>> find_or_compile(Program<T>& program, Index result, Index inputs
 std::size_t kept_programs() noexcept { return kept.load(std::memory_order_relaxed); }
 
 template <class T>
-Tensor<T> evaluate(Program<T> program, Index result, std::span<const Tensor<T>* const> inputs, CallSite<T>& site) {
+Tensor<T> evaluate(Program<T> program, Index result, Reduction reduction, std::span<const Tensor<T>* const> inputs,
+                   CallSite<T>& site) {
     Ref<Compiled<T>> compiled = find_or_compile(program, result, static_cast<Index>(inputs.size()), site);
-    return apply_compiled<T>(std::move(compiled), std::move(program.numbers), inputs);
+    return apply_compiled<T>(std::move(compiled), std::move(program.numbers), reduction, inputs);
 }
 
 void throw_foreign_value() {
@@ -286,11 +323,11 @@ V clip(const V& x, double lo, double hi) {
     return {program, program.append({.code = Code::clip, .a = x.index(), .b = low, .c = high})};
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                         \
-    template Tensor<T> evaluate(Program<T>, Index, std::span<const Tensor<T>* const>, CallSite<T>&); \
-    template Value<T> polygamma(int, const Value<T>&);                                               \
-    template Value<T> leaky_relu(const Value<T>&, double);                                           \
-    template Value<T> elu(const Value<T>&, double);                                                  \
+#define XTAPE_INSTANTIATE(T)                                                                                    \
+    template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&); \
+    template Value<T> polygamma(int, const Value<T>&);                                                          \
+    template Value<T> leaky_relu(const Value<T>&, double);                                                      \
+    template Value<T> elu(const Value<T>&, double);                                                             \
     template Value<T> clip(const Value<T>&, double, double);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

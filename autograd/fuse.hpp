@@ -211,6 +211,29 @@ requires(std::same_as<std::remove_cvref_t<C>, bool>&& Operands<A, B>)
     return where(Mask(Value(program, program.constant(condition ? 1 : 0))), a, b);
 }
 
+/// The sum or the mean of a Value over all elements: only what a lambda returns, since no element knows it.
+template <class T>
+struct Reduced {
+    Value<T> element;
+    Reduction reduction;
+};
+template <AnyValue V>
+[[nodiscard]] auto sum(const V& x) {
+    return Reduced<typename V::value_type>{x, Reduction::sum};
+}
+template <AnyValue V>
+[[nodiscard]] auto mean(const V& x) {
+    return Reduced<typename V::value_type>{x, Reduction::mean};
+}
+template <class T>
+[[nodiscard]] Reduced<T> reduced(const Value<T>& x) {
+    return {x, Reduction::each};
+}
+template <class T>
+[[nodiscard]] const Reduced<T>& reduced(const Reduced<T>& x) {
+    return x;
+}
+
 template <class T>
 class Compiled;
 
@@ -222,8 +245,8 @@ struct CallSite {
 
 /// Runs a program on tensors and records it as one node.
 template <class T>
-[[nodiscard]] Tensor<T> evaluate(Program<T> program, Index result, std::span<const Tensor<T>* const> inputs,
-                                 CallSite<T>& site);
+[[nodiscard]] Tensor<T> evaluate(Program<T> program, Index result, Reduction reduction,
+                                 std::span<const Tensor<T>* const> inputs, CallSite<T>& site);
 
 }  // namespace fused
 
@@ -240,10 +263,12 @@ using fused::hypot;
 using fused::leaky_relu;
 using fused::logaddexp;
 using fused::maximum;
+using fused::mean;
 using fused::minimum;
 using fused::not_equal;
 using fused::polygamma;
 using fused::pow;
+using fused::sum;
 using fused::where;
 
 /// An elementwise expression in one pass over memory and as one node on the tape:
@@ -252,8 +277,9 @@ using fused::where;
 /// `f` is called once, with a stand-in for an element of each input, and may use every op of elementwise.hpp, scalars
 /// and what it captured of them; it chooses with `where(x > 0, a, b)`. Value and derivatives of every order are those
 /// of the same ops on tensors, to rounding. Inputs broadcast against each other, used or not, and the result has their
-/// common shape. It saves those that are used; where few of them require a gradient and the expression is costly, the
-/// derivatives by them too, which are computed with the value. Throws ShapeError for shapes that don't broadcast.
+/// common shape; or it is 0-d, if the lambda returns the `sum(...)` or `mean(...)` of an element. It saves those inputs
+/// that are used; where few of them require a gradient and the expression is costly, the derivatives by them too, which
+/// are computed with the value. Throws ShapeError for shapes that don't broadcast.
 template <class F, class T, AnyTensor... More>
 [[nodiscard]] Tensor<T> fuse(F&& f, const Tensor<T>& x, const More&... more) {
     static_assert(
@@ -268,12 +294,14 @@ template <class F, class T, AnyTensor... More>
                       "the lambda given to fuse returns a number that depends on none of its inputs");
         static_assert(!std::same_as<Result, fused::Mask<T>>,
                       "the lambda given to fuse returns a condition: return where(condition, 1.0, 0.0)");
-        static_assert(std::same_as<Result, fused::Value<T>>,
-                      "the lambda given to fuse returns something else than an expression of its arguments");
-        const fused::Index result = fused::operand(program, f(values[i]...));
+        static_assert(std::same_as<Result, fused::Value<T>> || std::same_as<Result, fused::Reduced<T>>,
+                      "the lambda given to fuse returns something else than an expression of its arguments, or the sum "
+                      "or mean of one");
+        const fused::Reduced<T> result = fused::reduced(f(values[i]...));
+        const fused::Index element = fused::operand(program, result.element);
         const std::array<const Tensor<T>*, count> inputs{&x, &more...};
         static constinit fused::CallSite<T> site;
-        return fused::evaluate<T>(std::move(program), result, inputs, site);
+        return fused::evaluate<T>(std::move(program), element, result.reduction, inputs, site);
     }
     (std::make_index_sequence<count>{});
 }

@@ -74,13 +74,22 @@ Plan<T> Compiled<T>::compile(const Use& use) const {
         wanted[i] = use.wants(i) ? 1 : 0;
         summed[i] = use.spread(i) == Spread::one && !use.single() ? 1 : 0;
     }
+    const bool reduces = use.reduction() != Reduction::each;
     PoolVector<Target> targets;
     if (use.purpose() != Purpose::gradients) {
-        targets.push_back({result_, false, use.single()});
+        const Index value = reduces ? program.append({.code = Code::sum, .a = result_}) : result_;
+        targets.push_back({value, false, reduces || use.single()});
     }
     if (use.purpose() == Purpose::value_and_partials) {
         const Index one = program.constant(T(1));
-        const auto partials = append_gradients(program, result_, one, wanted, summed, Reading::plain);
+        auto partials = append_gradients(program, result_, one, wanted, summed, Reading::plain);
+        if (use.reduction() == Reduction::mean) {
+            const Index share = program.append({.code = Code::input, .a = static_cast<Index>(count)});
+            spreads.push_back(Spread::one);
+            for (Index& partial : partials) {
+                partial = partial == none ? none : program.append({.code = Code::Multiply, .a = partial, .b = share});
+            }
+        }
         for (std::size_t i = 0; i < count; ++i) {
             if (use.wants(i)) {
                 targets.push_back({partials[i], false, use.single()});
@@ -89,7 +98,7 @@ Plan<T> Compiled<T>::compile(const Use& use) const {
     }
     if (use.purpose() == Purpose::gradients) {
         const Index seed = program.append({.code = Code::input, .a = static_cast<Index>(count)});
-        spreads.push_back(use.single() ? Spread::one : Spread::whole);
+        spreads.push_back(use.single() || reduces ? Spread::one : Spread::whole);
         const auto gradients = append_gradients(program, result_, seed, wanted, summed, Reading::plain);
         for (std::size_t i = 0; i < count; ++i) {
             if (use.wants(i)) {

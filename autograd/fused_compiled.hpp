@@ -11,29 +11,30 @@ namespace xtape::fused {
 /// What a program is run for.
 enum class Purpose : char { value, value_and_partials, gradients };
 
-/// What a plan is made for: the purpose, and how each input is used.
+/// What a plan is made for: the purpose, what becomes of the results, and how each input is used.
 class Use {
 public:
-    Use(Purpose purpose, bool single, std::size_t inputs) : key_(1 + inputs, '\0') {
+    Use(Purpose purpose, Reduction reduction, bool single, std::size_t inputs) : key_(begin + inputs, '\0') {
         key_[0] = single ? 1 : 0;
+        key_[1] = static_cast<char>(reduction);
         set_purpose(purpose);
     }
-    void set_purpose(Purpose purpose) {
-        key_[0] = static_cast<char>(2 * static_cast<char>(purpose) + (single() ? 1 : 0));
-    }
+    void set_purpose(Purpose purpose) { key_[2] = static_cast<char>(purpose); }
     /// `wanted`: it is differentiated by; `add`: to a gradient that is there.
     void set(std::size_t input, Spread spread, bool wanted, bool add = false) {
-        key_[1 + input] = static_cast<char>(static_cast<int>(spread) | (wanted ? 4 : 0) | (add ? 8 : 0));
+        key_[begin + input] = static_cast<char>(static_cast<int>(spread) | (wanted ? 4 : 0) | (add ? 8 : 0));
     }
-    [[nodiscard]] Purpose purpose() const { return static_cast<Purpose>(key_[0] / 2); }
-    [[nodiscard]] bool single() const { return key_[0] % 2 != 0; }  // the run has one element
-    [[nodiscard]] std::size_t inputs() const { return key_.size() - 1; }
-    [[nodiscard]] Spread spread(std::size_t input) const { return static_cast<Spread>(key_[1 + input] & 3); }
-    [[nodiscard]] bool wants(std::size_t input) const { return (key_[1 + input] & 4) != 0; }
-    [[nodiscard]] bool adds(std::size_t input) const { return (key_[1 + input] & 8) != 0; }
+    [[nodiscard]] Purpose purpose() const { return static_cast<Purpose>(key_[2]); }
+    [[nodiscard]] Reduction reduction() const { return static_cast<Reduction>(key_[1]); }
+    [[nodiscard]] bool single() const { return key_[0] != 0; }  // the run has one element
+    [[nodiscard]] std::size_t inputs() const { return key_.size() - begin; }
+    [[nodiscard]] Spread spread(std::size_t input) const { return static_cast<Spread>(key_[begin + input] & 3); }
+    [[nodiscard]] bool wants(std::size_t input) const { return (key_[begin + input] & 4) != 0; }
+    [[nodiscard]] bool adds(std::size_t input) const { return (key_[begin + input] & 8) != 0; }
     friend bool operator==(const Use&, const Use&) = default;
 
 private:
+    static constexpr std::size_t begin = 3;
     std::basic_string<char, std::char_traits<char>, memory::Allocator<char>> key_;
 };
 
@@ -65,8 +66,9 @@ public:
     /// Whether a derivative of it selects.
     [[nodiscard]] bool chooses() const noexcept { return chooses_; }
 
-    /// Its outputs: for a value the result, then for partials and gradients those by the wanted inputs, in order. For
-    /// gradients the result's own is one more input, the last.
+    /// Its outputs: for a value the result (of a mean the sum), then for partials and gradients those by the wanted
+    /// inputs, in order. One more input, the last, is for gradients the result's own, and for the partials of a mean
+    /// the share that an element has in it.
     [[nodiscard]] const Plan<T>& plan(const Use& use);
 
     /// The program of the gradient by an input, to be differentiated itself; the result's own gradient is one more

@@ -49,6 +49,9 @@ enum class Code : std::uint32_t {
     sum,         // of the elements of a
 };
 
+/// What becomes of a program's results: one for each element, or what all of them have in common.
+enum class Reduction : char { each, sum, mean };
+
 struct Step {
     Code code;
     Index a = none;

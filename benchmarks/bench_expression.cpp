@@ -16,10 +16,7 @@
 #include <fmt/format.h>
 
 #include <xtape/autograd.hpp>
-#if __has_include(<xtape/autograd/fuse.hpp>)
-#include <xtape/autograd/fuse.hpp>
-#define XTAPE_BENCH_FUSE 1
-#endif
+#include <xtape/autograd/kernels/kernels.hpp>
 
 #include "figures.hpp"
 #include "handwritten_expression.hpp"
@@ -36,16 +33,8 @@ using Floats = std::vector<float>;
 constexpr std::size_t elements = 1 << 20;
 constexpr double most_ms = 12.0;
 
-#ifdef XTAPE_BENCH_FUSE
-// More where there is no AVX-512.
-double most_ms_fused() {
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx512f") ? 3.0 : 4.5;
-#else
-    return 4.5;
-#endif
-}
-#endif
+// More without AVX-512.
+double most_ms_fused() { return std::string(kernels::instruction_set()) == "avx512" ? 3.0 : 4.5; }
 
 /// One way to compute the mean and its gradient.
 struct Program {
@@ -90,11 +79,15 @@ std::vector<Program> all_programs(const Floats& x) {
         by_hand("by hand, -O3", bench::handwritten_expression, x),
         by_hand("by hand, -O3 -ffast-math", bench::handwritten_expression_fast, x),
         by_xtape(
-            "xtape, op by op", x, [](const Tensor<float>& p) { return mean(expression(p)); }, most_ms)};
-#ifdef XTAPE_BENCH_FUSE
-    programs.push_back(by_xtape(
-        "xtape, fuse", x, [](const Tensor<float>& p) { return mean(fuse(expression, p)); }, most_ms_fused()));
-#endif
+            "xtape, op by op", x, [](const Tensor<float>& p) { return mean(expression(p)); }, most_ms),
+        by_xtape(
+            "xtape, fuse, then mean", x, [](const Tensor<float>& p) { return mean(fuse(expression, p)); }, 0.0),
+        by_xtape(
+            "xtape, fuse", x,
+            [](const Tensor<float>& p) {
+                return fuse([](const auto& element) { return mean(expression(element)); }, p);
+            },
+            most_ms_fused())};
     if (const std::shared_ptr<bench::LibtorchExpression> peer = bench::make_libtorch_expression(x)) {
         programs.push_back({"libtorch " + bench::libtorch_version(), [=] { return peer->differentiate(); },
                             [=] { return peer->gradient(); }});
@@ -169,7 +162,7 @@ bool run(const std::vector<Program>& programs, const bench::Options& options) {
 constexpr const char* usage = R"(usage: bench_expression [OPTION...]
 
 Times the mean of exp(-y^2) sin x + sigmoid(x) y, y = tanh(0.5 x + 1), and its gradient, for 2^20 floats on one thread:
-xtape op by op and, where there is one, with fuse; a loop written by hand, compiled plainly and with -ffast-math; libtorch
+xtape op by op, with fuse, and with the mean fused too; a loop written by hand, compiled plainly and with -ffast-math; libtorch
 where it is installed. In turn in one run, after checking every mean and gradient against one computed in double.
 
   --check           only check that all compute the same

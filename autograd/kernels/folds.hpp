@@ -81,6 +81,20 @@ struct Largest {
     }
 };
 
+// Largest where there is no NaN, else any number: for those who notice NaNs by themselves.
+struct LargestNumber {
+    using Results = LargestNumber;
+    static constexpr double start = -__builtin_inf();
+    template <class V>
+    static V take(V x, V) {
+        return x;
+    }
+    template <class V>
+    static V combine(V a, V b) {
+        return larger(a, b);
+    }
+};
+
 struct Smallest {
     using Results = Smallest;
     static constexpr double start = __builtin_inf();

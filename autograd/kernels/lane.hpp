@@ -165,6 +165,23 @@ inline Lane<double> minus_product(Lane<double> c, Lane<double> a, Lane<double> b
 }
 #endif
 
+/// Reads the whole lane at place `i` of an array.
+template <class T>
+struct LoadWhole {
+    size_t i;
+    Lane<T> operator()(const T* p) const { return Lane<T>::load(p + i); }
+    /// Asks for a lane of `p`, which may end before it, ahead of its use.
+    void prefetch(const T* p) const { __builtin_prefetch(p + i); }
+};
+/// The same for the last `count` elements, which are no whole lane.
+template <class T>
+struct LoadPartial {
+    size_t i;
+    size_t count;
+    Lane<T> operator()(const T* p) const { return Lane<T>::load_partial(p + i, count); }
+    void prefetch(const T*) const {}
+};
+
 /// Runs f(load, store) over 0..n: whole lanes first, then what is left. `load(p)` reads the lane at the current place
 /// of an array, `store(lane, p)` writes it.
 template <class T, class F>
@@ -172,12 +189,11 @@ template <class T, class F>
     using V = Lane<T>;
     size_t i = 0;
     for (; i + V::size <= n; i += V::size) {
-        f([i](const T* p) { return V::load(p + i); }, [i](V lane, T* p) { lane.store(p + i); });
+        f(LoadWhole<T>{i}, [i](V lane, T* p) { lane.store(p + i); });
     }
     if (i < n) {
         const size_t count = n - i;
-        f([i, count](const T* p) { return V::load_partial(p + i, count); },
-          [i, count](V lane, T* p) { lane.store_partial(p + i, count); });
+        f(LoadPartial<T>{i, count}, [i, count](V lane, T* p) { lane.store_partial(p + i, count); });
     }
 }
 

@@ -88,11 +88,11 @@ struct LanePair {
 // Bit for bit sin and cos.
 template <class T>
 LanePair<T> sin_and_cos(Lane<T> x) {
-#if defined(__AVX512F__) || !XTAPE_LIBMVEC
+#if XTAPE_LIBMVEC
+    return {sin(x), cos(x)};
+#else
     const auto both = xsimd::sincos(x.v);
     return {Lane<T>(both.first), Lane<T>(both.second)};
-#else
-    return {sin(x), cos(x)};
 #endif
 }
 
@@ -125,6 +125,26 @@ Lane<T> exp(Lane<T> x) {
     const Lane<T> y(xsimd::exp(select(far, x * 0.5, x).v));
     return select(far, y * y, y);
 }
+#if defined(__AVX512F__)
+// exp(x) = 2^n exp(r) with n whole and |r| <= log(2) / 2: exp(r) is the best polynomial of degree 6 (to 2e-9, by
+// Chebyshev's points), and scaling by 2^n rounds once, whether the result is infinite, subnormal or 0. Overload
+// resolution prefers this one.
+inline Lane<float> exp(Lane<float> x) {
+    // The ends keep n's difference from x finite; a NaN stays, being the second operand.
+    const __m512 bounded = _mm512_min_ps(_mm512_set1_ps(90), _mm512_max_ps(_mm512_set1_ps(-110), x.v));
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(bounded, _mm512_set1_ps(1.44269504F)), 0);
+    const __m512 rest = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), bounded);  // log(2) in two parts: n times the
+    const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4F), rest);     // first is exact
+    __m512 p = _mm512_set1_ps(1.39411189e-3F);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.37513477e-3F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.16663528e-2F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.66664154e-1F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.500000005F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.00000004F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+    return Lane<float>(Lane<float>::Batch(_mm512_scalef_ps(p, n)));
+}
+#endif
 template <class T>
 Lane<T> exp2(Lane<T> x) {
     const auto far = is_greater(abs(x), far_out<T> * 1.4426950408889634);

@@ -13,13 +13,12 @@ template <class T, class F>
     V acc(T(0));
     size_t j = 0;
     for (; j + V::size <= n; j += V::size) {
-        acc = acc + f([j](const T* p) { return V::load(p + j); }, [j](V lane, T* p) { lane.store(p + j); });
+        acc = acc + f(LoadWhole<T>{j}, [j](V lane, T* p) { lane.store(p + j); });
     }
     T total = fold_lanes<Sum>(acc);
     if (j < n) {
         const size_t count = n - j;
-        const V last = f([j, count](const T* p) { return V::load_partial(p + j, count); },
-                         [j, count](V lane, T* p) { lane.store_partial(p + j, count); });
+        const V last = f(LoadPartial<T>{j, count}, [j, count](V lane, T* p) { lane.store_partial(p + j, count); });
         alignas(64) T parts[V::size];
         last.v.store_aligned(parts);
         for (size_t i = 0; i < count; ++i) {
@@ -34,26 +33,20 @@ inline double log_of(double x) { return ::log(x); }
 inline float exp_of(float x) { return ::expf(x); }
 inline double exp_of(double x) { return ::exp(x); }
 
-// exp of what is not positive, to be added to exp(0): there 0 is as good as what lies below the smallest normal number,
-// and xsimd's, which has it so, needs no correction.
-template <class T>
-[[gnu::always_inline]] inline Lane<T> term(Lane<T> x) {
-#if XTAPE_LIBMVEC && !defined(__AVX512F__)
-    return exp(x);
-#else
-    return Lane<T>(xsimd::exp(x.v));
-#endif
-}
-
-// The sum over j of exp(x[j] - shift), where shift is the largest.
+// The sum over j of exp(x[j] - shift), where shift is the largest. The numbers after these are fetched meanwhile:
+// whoever looks for their largest then need not wait for them.
 template <class T>
 [[gnu::flatten]] T shifted_total(const T* x, size_t n, T shift) {
-    return sum_row<T>(n, [=](auto load, auto) { return term(load(x) - Lane<T>(shift)); });
+    return sum_row<T>(n, [=](auto load, auto) {
+        load.prefetch(x + n);
+        return exp(load(x) - Lane<T>(shift));
+    });
 }
 
 // logsumexp subtracts the largest first, so that nothing overflows; an infinite largest is the result. The largest is
 // that of a block still in cache: when the next block holds a larger one, the total is scaled down to it (the online
-// normaliser of Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, by blocks).
+// normaliser of Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, by blocks). A NaN, which
+// LargestNumber may miss, shows in the total.
 
 template <class T>
 bool is_infinite(T x) {
@@ -68,19 +61,19 @@ T row_logsumexp(const T* x, size_t n) {
     for (size_t first = 0; first < n; first += block) {
         const size_t count = n - first < block ? n - first : block;
         const T before = largest;
-        largest = Largest::combine(largest, fold_row<Largest>(x + first, count));
+        largest = larger(largest, fold_row<LargestNumber>(x + first, count));
         if (!is_infinite(largest)) {
             const T scale = total == T(0) ? T(0) : exp_of(before - largest);
             total = total * scale + shifted_total(x + first, count, largest);
         }
     }
-    return is_infinite(largest) ? largest : largest + log_of(total);
+    return is_infinite(largest) ? fold_row<Largest>(x, n) : largest + log_of(total);
 }
 
 template <class T>
 [[gnu::flatten]] void logsumexp_down(const T* x, size_t stride, T* out, size_t rows, size_t width) {
     using V = Lane<T>;
-    constexpr size_t block = 32;
+    constexpr size_t block = 64;
     alignas(64) T buffers[4][tile];
     T* const largest = buffers[0];
     T* const shift = buffers[1];  // the largest, or 0 where that is infinite: no infinity meets another
@@ -94,25 +87,28 @@ template <class T>
     for (size_t first = 0; first < rows; first += block) {
         const size_t end = rows - first < block ? rows : first + block;
         T* const high = shift;
-        fold_down<Largest>(x + first * stride, stride, static_cast<const T*>(nullptr), high, end - first, width);
+        fold_down<LargestNumber>(x + first * stride, stride, static_cast<const T*>(nullptr), high, end - first, width);
         for_each_lane<T>(width, [=](auto load, auto store) {
-            const V now = Largest::combine(load(largest), load(high));
+            const V now = larger(load(largest), load(high));
             const V finite = select(is_infinite(now), 0.0, now);
-            store(load(total) * term(load(largest) - finite), total);
+            store(load(total) * exp(load(largest) - finite), total);
             store(now, largest);
             store(finite, shift);
             store(V(T(0)), part);
         });
         for (size_t i = first; i < end; ++i) {
             const T* const row = x + i * stride;
-            for_each_lane<T>(width,
-                             [=](auto load, auto store) { store(load(part) + term(load(row) - load(shift)), part); });
+            for_each_lane<T>(width, [=](auto load, auto store) {
+                load.prefetch(row + block * stride);  // the next block, for the fold that reads it first
+                store(load(part) + exp(load(row) - load(shift)), part);
+            });
         }
         for_each_lane<T>(width, [=](auto load, auto store) { store(load(total) + load(part), total); });
     }
     for_each_lane<T>(width, [=](auto load, auto store) {
         const V most = load(largest);
-        store(select(is_infinite(most), most, most + log(load(total))), out);
+        const V sum = load(total);
+        store(select(is_infinite(most), select(is_nan(sum), sum, most), most + log(sum)), out);
     });
 }
 
