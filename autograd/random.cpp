@@ -112,6 +112,37 @@ void seed(std::uint64_t seed) {
     seeded().drawn.clear();
 }
 
+xt::xarray<std::uint64_t> state() {
+    auto drawn = seeded().drawn;
+    std::ranges::sort(drawn);
+    auto numbers = xt::xarray<std::uint64_t>::from_shape({1 + 2 * drawn.size()});
+    auto next = numbers.begin();
+    *next++ = seeded().seed;
+    for (const auto& [purpose, count] : drawn) {
+        *next++ = purpose;
+        *next++ = count;
+    }
+    return numbers;
+}
+
+void set_state(const xt::xarray<std::uint64_t>& state) {
+    if (state.dimension() != 1 || state.size() % 2 == 0) {
+        throw ValueError(fmt::format("set_state: {} numbers of {} dimensions; what state() gives is a list of a seed "
+                                     "and pairs",
+                                     state.size(), state.dimension()));
+    }
+    Seeded restored{state(0), {}};
+    for (std::size_t i = 1; i < state.size(); i += 2) {
+        if (i > 1 && state(i) <= state(i - 2)) {
+            throw ValueError(
+                fmt::format("set_state: purpose {} comes after {}; state() gives each once, smallest first", state(i),
+                            state(i - 2)));
+        }
+        restored.drawn.emplace_back(state(i), state(i + 1));
+    }
+    seeded() = std::move(restored);
+}
+
 Stream next_stream(std::string_view purpose) {
     return draw([&] {
         Seeded& state = seeded();

@@ -55,6 +55,12 @@ private:
 /// Seeds what follows on this thread: `uniform`, `normal`, `bernoulli`, initialisers and dropout, each from a stream of
 /// its own.
 void seed(std::uint64_t seed);
+/// What `seed` and the streams drawn since have made of this thread, as numbers for a checkpoint: the seed, then for
+/// each purpose that has drawn, smallest first, its stream_id and how many streams it has had.
+[[nodiscard]] xt::xarray<std::uint64_t> state();
+/// Goes on where `state` was taken, on this thread. Throws ValueError, and changes nothing, for numbers that `state`
+/// cannot have given.
+void set_state(const xt::xarray<std::uint64_t>& state);
 /// The next stream for a purpose: the first one after `seed`, then the second, and so on, whatever other purposes draw
 /// meanwhile.
 [[nodiscard]] Stream next_stream(std::string_view purpose);

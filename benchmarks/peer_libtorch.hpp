@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,6 +40,27 @@ struct MlpTask {
     std::vector<std::span<const float>> parameters;  // what to start from: weight and bias of each layer
 };
 [[nodiscard]] std::unique_ptr<LibtorchMlp> make_libtorch_mlp(const MlpTask& task);
+
+/// An MLP with ReLUs that learns to classify: Adam on a one-cycle schedule, whole epochs of shuffled batches.
+class LibtorchTraining {
+public:
+    virtual ~LibtorchTraining() = default;
+    /// Trains on every sample once; returns the mean loss.
+    virtual double epoch() = 0;
+    /// The share of samples recognised.
+    [[nodiscard]] virtual double accuracy(std::span<const float> inputs, std::span<const int> labels) = 0;
+};
+
+struct TrainingTask {
+    std::vector<int> layers;
+    std::size_t batch;
+    std::size_t epochs;
+    double max_lr;
+    std::uint64_t seed;
+    std::span<const float> inputs;  // [samples, features]
+    std::span<const int> labels;    // [samples]
+};
+[[nodiscard]] std::unique_ptr<LibtorchTraining> make_libtorch_training(const TrainingTask& task);
 
 /// The mean of exp(-y²) sin x + sigmoid(x) y, y = tanh(0.5 x + 1), forward and backward.
 class LibtorchExpression {

@@ -10,6 +10,9 @@ find_package(CBLAS REQUIRED GLOBAL)
 find_package(LAPACK REQUIRED GLOBAL)
 find_package(LibCSV REQUIRED GLOBAL)
 find_package(LibZip REQUIRED GLOBAL)
+find_package(nlohmann_json REQUIRED GLOBAL)
+# Optional: without it nn::export_onnx throws. -D CMAKE_DISABLE_FIND_PACKAGE_ONNX=ON leaves it out.
+find_package(ONNX GLOBAL)
 
 # glibc's vector functions, of 2.35 or later: autograd/kernels/libmvec.hpp. Without them xtape takes others.
 include(CheckCXXSourceCompiles)
@@ -35,5 +38,6 @@ function(xtape_link_dependencies target)
     target_link_libraries(${target}
         PUBLIC xtensor fmt::fmt
         PRIVATE Threads::Threads CBLAS::CBLAS LAPACK::LAPACK LibCSV::LibCSV LibZip::LibZip
-                $<$<BOOL:${XTAPE_LIBMVEC}>:mvec> $<BUILD_INTERFACE:xtensor-blas> $<BUILD_INTERFACE:xsimd>)
+                $<$<BOOL:${XTAPE_LIBMVEC}>:mvec> $<$<BOOL:${ONNX_FOUND}>:ONNX::ONNX>
+                $<BUILD_INTERFACE:xtensor-blas> $<BUILD_INTERFACE:xsimd> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endfunction()

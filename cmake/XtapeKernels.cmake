@@ -1,4 +1,5 @@
 # autograd/kernels/*.cpp, each compiled once per instruction set: the library picks one at run time (dispatch.cpp).
+#   XTAPE_SIMD_LEVELS      an option: which, on x86-64
 #   XTAPE_KERNEL_ARCHS     the instruction sets, weakest first
 #   XTAPE_DISPATCH_SOURCE  autograd/kernels/dispatch.cpp, an ordinary source of the library
 #   targets                xtape_kernels_<arch>
@@ -15,8 +16,18 @@ check_cxx_source_compiles("
     #endif
     int main() {}" XTAPE_X86_64)
 
+set(XTAPE_SIMD_LEVELS "sse2;avx2;avx512" CACHE STRING
+    "x86-64 instruction sets to compile kernels for; fewer make a smaller library, and a slower one where they are missed")
 if(XTAPE_X86_64)
-    set(XTAPE_KERNEL_ARCHS sse2 avx2 avx512)
+    set(XTAPE_KERNEL_ARCHS ${XTAPE_SIMD_LEVELS})
+    foreach(arch IN LISTS XTAPE_KERNEL_ARCHS)
+        if(NOT arch MATCHES "^(sse2|avx2|avx512)$")
+            message(FATAL_ERROR "XTAPE_SIMD_LEVELS=${XTAPE_SIMD_LEVELS}: \"${arch}\" is not sse2, avx2 or avx512")
+        endif()
+    endforeach()
+    if(NOT "sse2" IN_LIST XTAPE_KERNEL_ARCHS)
+        message(FATAL_ERROR "XTAPE_SIMD_LEVELS=${XTAPE_SIMD_LEVELS}: sse2, which every x86-64 processor has, must be there")
+    endif()
     set(xtape_flags_sse2)
     set(xtape_flags_avx2 -mavx2 -mfma)
     set(xtape_flags_avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2)
@@ -32,7 +43,10 @@ endif()
 file(GLOB xtape_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/autograd/kernels/*.cpp)
 set(XTAPE_DISPATCH_SOURCE ${PROJECT_SOURCE_DIR}/autograd/kernels/dispatch.cpp)
 list(REMOVE_ITEM xtape_kernel_sources ${XTAPE_DISPATCH_SOURCE})
-set_property(SOURCE ${XTAPE_DISPATCH_SOURCE} PROPERTY COMPILE_DEFINITIONS XTAPE_KERNELS_X86=$<BOOL:${XTAPE_X86_64}>)
+set_property(SOURCE ${XTAPE_DISPATCH_SOURCE} PROPERTY COMPILE_DEFINITIONS
+    XTAPE_KERNELS_X86=$<BOOL:${XTAPE_X86_64}>
+    XTAPE_KERNELS_AVX2=$<IN_LIST:avx2,${XTAPE_KERNEL_ARCHS}>
+    XTAPE_KERNELS_AVX512=$<IN_LIST:avx512,${XTAPE_KERNEL_ARCHS}>)
 
 # How a target that consists of kernels is compiled for one instruction set.
 function(xtape_kernel_settings target arch)

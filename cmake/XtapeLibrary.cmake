@@ -64,5 +64,6 @@ function(xtape_install target component)
                   ${PROJECT_SOURCE_DIR}/cmake/FindCBLAS.cmake
                   ${PROJECT_SOURCE_DIR}/cmake/FindLibCSV.cmake
                   ${PROJECT_SOURCE_DIR}/cmake/FindLibZip.cmake
+                  ${PROJECT_SOURCE_DIR}/cmake/FindONNX.cmake
         DESTINATION ${destination} ${when})
 endfunction()

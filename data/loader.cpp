@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include <xtape/autograd/errors.hpp>
 #include <xtape/data/shuffle.hpp>
 
@@ -10,6 +12,14 @@ namespace xtape::data::detail {
 void check_options(const DataLoaderOptions& options) {
     if (options.batch_size == 0) {
         throw ValueError("DataLoader: batch_size = 0: it must be at least 1");
+    }
+}
+
+void check_first_batch(std::size_t batch, std::size_t batches) {
+    if (batch > batches) {
+        throw ValueError(fmt::format("DataLoader::set_epoch: batches_done = {}, but an epoch has {} batches; another "
+                                     "data set or batch size than before?",
+                                     batch, batches));
     }
 }
 

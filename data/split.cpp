@@ -9,7 +9,6 @@
 
 #include <xtape/autograd/errors.hpp>
 #include <xtape/data/shuffle.hpp>
-#include <xtape/io/bytes.hpp>
 
 namespace xtape::data {
 
@@ -30,13 +29,6 @@ std::size_t share(double fraction, std::size_t size) {
 Split split(std::size_t size, double fraction, std::uint64_t seed) {
     check_fraction("split", fraction);
     return detail::stratified_split(std::vector<std::int64_t>(size, 0), fraction, seed);
-}
-
-void detail::require_vector(std::span<const std::size_t> shape) {
-    if (shape.size() != 1) {
-        throw ShapeError(fmt::format("stratified_split: labels {} must have one dimension: a class for each sample",
-                                     io::shape_text(shape)));
-    }
 }
 
 Split detail::stratified_split(std::span<const std::int64_t> labels, double fraction, std::uint64_t seed) {

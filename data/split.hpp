@@ -1,16 +1,20 @@
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include <xtape/autograd/xtensor.hpp>
+#include <xtape/data/labels.hpp>
 
 namespace xtape::data {
 
-/// Two sets of sample indices, each in ascending order, that together are all samples: `auto [train, test] = ...`.
+/// Two sets of sample indices, each in ascending order, that together are all samples. For three sets, split twice:
+///
+///     const auto [rest, test] = data::split(dataset.size(), 0.2, seed);
+///     const auto learning = dataset.subset(rest);
+///     const auto [train, validation] = data::split(learning.size(), 0.25, seed + 1);
+///     // learning.subset(train), learning.subset(validation), dataset.subset(test): 60, 20 and 20 %
 struct Split {
     std::vector<std::size_t> train;
     std::vector<std::size_t> test;
@@ -22,24 +26,14 @@ Split split(std::size_t size, double fraction, std::uint64_t seed);
 
 namespace detail {
 Split stratified_split(std::span<const std::int64_t> labels, double fraction, std::uint64_t seed);
-/// Throws ShapeError unless labels have one dimension.
-void require_vector(std::span<const std::size_t> shape);
 }  // namespace detail
 
 /// Draws round(fraction * samples) samples for the test set so that every class has its share there, to within one
 /// sample. `labels` is a 1-d array of integers.
 /// Throws ValueError unless `fraction` is within [0, 1], ShapeError unless `labels` has one dimension.
-template <class Labels>
-requires std::integral<typename Labels::value_type> Split stratified_split(const Labels& labels, double fraction,
-                                                                           std::uint64_t seed) {
-    const std::vector<std::size_t> shape(labels.shape().begin(), labels.shape().end());
-    detail::require_vector(shape);
-    std::vector<std::int64_t> classes;
-    classes.reserve(shape[0]);
-    for (const auto label : labels) {
-        classes.push_back(static_cast<std::int64_t>(label));
-    }
-    return detail::stratified_split(classes, fraction, seed);
+template <IntegerLabels Labels>
+Split stratified_split(const Labels& labels, double fraction, std::uint64_t seed) {
+    return detail::stratified_split(detail::classes_of("stratified_split", labels), fraction, seed);
 }
 
 }  // namespace xtape::data

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     defaults.layers = {256, 128};
 
     return support::train_and_report(argc, argv, defaults, [](const support::Settings& settings, std::uint64_t) {
-        return support::Task{support::load_mnist(settings.data, "train"), support::load_mnist(settings.data, "t10k"),
-                             28, 28};
+        const auto mnist = xtape::data::mnist(settings.data / "mnist");
+        return support::Task{mnist.train, mnist.test, 28, 28};
     });
 }

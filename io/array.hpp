@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -108,5 +110,8 @@ private:
     std::vector<std::size_t> shape_;
     std::vector<std::byte> bytes_;
 };
+
+/// Names and arrays: what modules and optimisers remember, and what a file of theirs holds.
+using StateDict = std::map<std::string, Array>;
 
 }  // namespace xtape::io

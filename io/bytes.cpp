@@ -64,6 +64,10 @@ std::vector<std::byte> read_file(const std::string& path) {
     return bytes;
 }
 
+std::string_view as_text(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 std::span<const std::byte> Cursor::take(std::size_t count, std::string_view field) {
     if (count > remaining()) {
         fail(

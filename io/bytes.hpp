@@ -15,6 +15,9 @@ namespace xtape::io {
 /// Throws IoError, naming the file, if it is missing, unreadable or no regular file.
 std::vector<std::byte> read_file(const std::string& path);
 
+/// The bytes as characters.
+std::string_view as_text(std::span<const std::byte> bytes);
+
 /// Walks over the bytes of a file that nobody vouches for. Whatever it throws is an IoError that names the file, the
 /// offset and the field that was being read.
 class Cursor {
@@ -39,6 +42,9 @@ private:
     std::string file_;
     std::size_t offset_ = 0;
 };
+
+/// As many dimensions as NumPy's arrays have at most: what a file may say of an array.
+inline constexpr std::size_t most_dimensions = 64;
 
 /// The bytes that an array of this shape takes; nothing if that, or a stride, is beyond what a pointer can address (an
 /// empty array counts with its other extents, because its strides are computed from them).

@@ -18,7 +18,6 @@ namespace xtape::io {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::size_t most_dimensions = 64;  // NumPy's own limit (32 before its version 2)
 
 constexpr std::array every_dtype{DType::int8,   DType::uint8, DType::int16,  DType::uint16,  DType::int32,
                                  DType::uint32, DType::int64, DType::uint64, DType::float32, DType::float64};
@@ -182,10 +181,6 @@ private:
     std::string_view text_;
     std::size_t position_ = 0;
 };
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 /// From Fortran's order (the first index runs fastest) to C's.
 std::vector<std::byte> to_row_major(std::span<const std::byte> bytes, std::span<const std::size_t> shape,

@@ -74,7 +74,7 @@ Tensor<T> Dropout<T>::forward(const Tensor<T>& x) {
         return x;
     }
     const auto own_stream = [&] {
-        return random::Stream(*options_.seed, random::stream_id("dropout"), masks_drawn_++);
+        return random::Stream(*options_.seed, random::stream_id("dropout"), static_cast<std::uint64_t>(masks_drawn_++));
     };
     random::Stream stream = options_.seed ? random::draw(own_stream) : random::next_stream("dropout");
     const Tensor<T> mask = Tensor<T>::uninitialized(x.shape());
@@ -85,6 +85,14 @@ Tensor<T> Dropout<T>::forward(const Tensor<T>& x) {
         scale[i] = stream.bits() < threshold ? T(0) : kept;
     }
     return x * mask;
+}
+
+template <class T>
+std::vector<Member<T>> Dropout<T>::members() {
+    if (!options_.seed) {
+        return {};
+    }
+    return {Member<T>::training_buffer("masks_drawn", masks_drawn_)};
 }
 
 template <class T>
@@ -120,12 +128,13 @@ Tensor<T> Sequential<T>::forward(const Tensor<T>& x) {
     Tensor<T> y = x;
     for (std::size_t i = 0; i < modules_.size(); ++i) {
         try {
-            if (i + 1 < modules_.size() && ends_[i + 1] != LinearEnd::plain) {
+            const bool joins = i + 1 < modules_.size() && ends_[i + 1] != LinearEnd::plain;
+            if (joins && !modules_[i]->has_hooks() && !modules_[i + 1]->has_hooks()) {
                 const auto& layer = static_cast<const Linear<T>&>(*modules_[i]);
                 y = linear(y, layer.weight(), layer.bias(), ends_[i + 1]);
                 ++i;
             } else {
-                y = modules_[i]->forward(y);
+                y = (*modules_[i])(y);
             }
         } catch (const ShapeError& error) {
             throw ShapeError(fmt::format("module {}: {}", i, error.what()));

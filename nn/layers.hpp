@@ -60,14 +60,16 @@ struct DropoutOptions {
 
 /// In training, each element is 0 with probability p and x / (1 - p) else, so that the mean stays; in evaluation, x
 /// itself. Each forward draws the next mask: after `random::seed`, or with a seed of the module's own, they come again
-/// in the same order. Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent
-/// neural networks from overfitting", JMLR 2014.
+/// in the same order. How many it has drawn of its own is a buffer for training, "masks_drawn". Srivastava, Hinton,
+/// Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural networks from overfitting", JMLR
+/// 2014.
 template <class T = float>
 class Dropout : public Module<T> {
 public:
     /// Throws ValueError for p outside [0, 1].
     explicit Dropout(double p = 0.5, DropoutOptions options = {});
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
+    [[nodiscard]] std::vector<Member<T>> members() override;
     /// The clone goes on in the sequence of masks where this module is.
     [[nodiscard]] std::unique_ptr<Module<T>> clone() override;
     [[nodiscard]] double p() const noexcept { return p_; }
@@ -75,7 +77,7 @@ public:
 private:
     double p_;
     DropoutOptions options_;
-    std::uint64_t masks_drawn_ = 0;
+    std::int64_t masks_drawn_ = 0;
 };
 
 /// Modules applied one after the other, named by their places: "0", "1", ... It owns them.
@@ -88,8 +90,8 @@ public:
     }
     void append(std::unique_ptr<Module<T>> module);
 
-    /// A Linear and the ReLU, Tanh or Sigmoid after it are one op. A ShapeError from a module is thrown on with the
-    /// module's name.
+    /// A Linear and the ReLU, Tanh or Sigmoid after it are one op, unless either has hooks. A ShapeError from a module
+    /// is thrown on with the module's name.
     [[nodiscard]] Tensor<T> forward(const Tensor<T>& x) override;
     [[nodiscard]] std::vector<Member<T>> members() override;
     [[nodiscard]] std::unique_ptr<Module<T>> clone() override;

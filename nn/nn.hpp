@@ -7,3 +7,5 @@
 #include <xtape/nn/losses.hpp>
 #include <xtape/nn/module.hpp>
 #include <xtape/nn/normalization.hpp>
+#include <xtape/nn/onnx.hpp>
+#include <xtape/nn/save.hpp>

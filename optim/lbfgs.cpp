@@ -1,9 +1,8 @@
 #include <xtape/optim/lbfgs.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,6 +16,7 @@
 #include <xtape/autograd/products.hpp>
 #include <xtape/autograd/reduction.hpp>
 #include <xtape/optim/optimizer_impl.hpp>
+#include <xtape/optim/strong_wolfe.hpp>
 
 namespace xtape::optim {
 
@@ -63,120 +63,6 @@ double largest(const Tensor<T>& x) {
     return linalg::norm(x, linalg::Norm::inf).item();
 }
 
-// --- line search
-// --------------------------------------------------------------------------------------------------------
-
-/// The loss along the direction d, at x + t d.
-template <class T>
-struct Trial {
-    double t = 0;
-    double loss = 0;
-    Tensor<T> gradient;
-    double slope = 0;  // of the loss over t: gradientᵀ d
-};
-
-/// Where the cubic with the losses and slopes of a and b has its minimum, no farther than the bounds; their middle
-/// where it has none. Nocedal and Wright, equation 3.59.
-template <class T>
-double cubic_minimum(const Trial<T>& a, const Trial<T>& b, double lower, double upper) {
-    const auto& [left, right] = a.t <= b.t ? std::tie(a, b) : std::tie(b, a);
-    const double d1 = left.slope + right.slope - 3 * (left.loss - right.loss) / (left.t - right.t);
-    const double square = d1 * d1 - left.slope * right.slope;
-    if (!(square >= 0)) {
-        return (lower + upper) / 2;
-    }
-    const double d2 = std::sqrt(square);
-    const double t = right.t - (right.t - left.t) * ((right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2));
-    return std::min(std::max(t, lower), upper);
-}
-
-/// Algorithms 3.5 and 3.6 of Nocedal and Wright with PyTorch's choices of what they leave open.
-template <class T>
-class StrongWolfe {
-public:
-    using Evaluate = std::function<Trial<T>(double t)>;
-
-    /// `start` is the trial at t = 0; `extent` the direction's largest element.
-    StrongWolfe(const Evaluate& evaluate, const Trial<T>& start, double extent)
-        : evaluate_(evaluate), start_(start), extent_(extent) {}
-
-    /// The best point found from the length t on.
-    Trial<T> search(double t) {
-        Trial<T> previous = start_;
-        Trial<T> trial = evaluate_(t);
-        for (; trials_ < most_trials; ++trials_) {
-            if (too_high(trial) || (trials_ > 1 && trial.loss >= previous.loss)) {
-                return zoom(previous, trial);
-            }
-            if (flat_enough(trial)) {
-                return trial;
-            }
-            if (trial.slope >= 0) {
-                return zoom(previous, trial);
-            }
-            const double next = cubic_minimum(previous, trial, trial.t + 0.01 * (trial.t - previous.t), 10 * trial.t);
-            previous = std::exchange(trial, evaluate_(next));
-        }
-        return start_.loss <= trial.loss ? start_ : trial;
-    }
-
-private:
-    static constexpr double c1 = 1e-4;
-    static constexpr double c2 = 0.9;
-    static constexpr std::size_t most_trials = 25;
-    static constexpr double smallest_change = 1e-9;  // of a parameter; an option elsewhere, but not in PyTorch's search
-
-    [[nodiscard]] bool too_high(const Trial<T>& at) const { return at.loss > start_.loss + c1 * at.t * start_.slope; }
-    [[nodiscard]] bool flat_enough(const Trial<T>& at) const { return std::abs(at.slope) <= -c2 * start_.slope; }
-
-    /// Narrows an interval that holds points which satisfy the conditions; `older` is first by PyTorch's order, which
-    /// decides where both losses are equal.
-    Trial<T> zoom(const Trial<T>& older, const Trial<T>& newer) {
-        std::array<Trial<T>, 2> bracket{older, newer};
-        std::size_t low = older.loss <= newer.loss ? 0 : 1;
-        bool near_an_end = false;
-        for (; trials_ < most_trials; ++trials_) {
-            const double from = std::min(bracket[0].t, bracket[1].t);
-            const double to = std::max(bracket[0].t, bracket[1].t);
-            if ((to - from) * extent_ < smallest_change) {
-                break;
-            }
-            double t = cubic_minimum(bracket[0], bracket[1], from, to);
-            // Twice in a row near an end, or on it, is little progress: then a tenth of the interval is cut off.
-            const double margin = 0.1 * (to - from);
-            const bool near = std::min(to - t, t - from) < margin;
-            if (near && (near_an_end || t >= to || t <= from)) {
-                t = std::abs(t - to) < std::abs(t - from) ? to - margin : from + margin;
-                near_an_end = false;
-            } else {
-                near_an_end = near;
-            }
-
-            Trial<T> trial = evaluate_(t);
-            Trial<T>& best = bracket[low];
-            Trial<T>& other = bracket[1 - low];
-            if (too_high(trial) || trial.loss >= best.loss) {
-                other = std::move(trial);
-                low = bracket[0].loss <= bracket[1].loss ? 0 : 1;
-                continue;
-            }
-            if (flat_enough(trial)) {
-                return trial;
-            }
-            if (trial.slope * (other.t - best.t) >= 0) {
-                other = best;
-            }
-            best = std::move(trial);
-        }
-        return bracket[low];
-    }
-
-    const Evaluate& evaluate_;
-    const Trial<T>& start_;
-    double extent_;
-    std::size_t trials_ = 0;
-};
-
 }  // namespace
 
 // --------------------------------------------------------------------------------------------------- the optimiser
@@ -189,6 +75,25 @@ void LBFGSOptions::check() const {
         throw ValueError("LBFGS: history_size is 0; it must be at least 1");
     }
 }
+
+template <>
+struct Rule<LBFGSOptions> {
+    static constexpr const char* name = "LBFGS";
+    template <class O, class F>
+    static void for_each(O& options, F visit) {
+        visit("lr", options.lr);
+        visit("max_iter", options.max_iter);
+        visit("max_eval", options.max_eval);
+        visit("tolerance_grad", options.tolerance_grad);
+        visit("tolerance_change", options.tolerance_change);
+        visit("history_size", options.history_size);
+        bool searches = options.line_search_fn == LineSearch::strong_wolfe;  // saved as 0 or 1
+        visit("line_search_fn", searches);
+        if constexpr (!std::is_const_v<O>) {
+            options.line_search_fn = searches ? LineSearch::strong_wolfe : LineSearch::none;
+        }
+    }
+};
 
 template <class T>
 LBFGS<T>::LBFGS(std::vector<Tensor<T>> parameters, LBFGSOptions options) {
@@ -249,24 +154,25 @@ Tensor<T> LBFGS<T>::iterate(const Closure& closure, const LBFGSOptions& options,
 
         const Tensor<T> x = flat_values(parameters);
         const auto move_to = [&](double t) { assign_flat(parameters, x + t * state.direction); };
-        const typename StrongWolfe<T>::Evaluate evaluate = [&](double t) {
+        const typename detail::StrongWolfe<T>::Evaluate evaluate = [&](double t) {
             move_to(t);
             ++evaluations;
             const double loss_there = closure().item();
             Tensor<T> gradient_there = flat_gradient(parameters);
             const double slope_there = inner(gradient_there, state.direction);
-            return Trial<T>{t, loss_there, std::move(gradient_there), slope_there};
+            return detail::Trial<T>{t, loss_there, std::move(gradient_there), slope_there};
         };
         const double previous_loss = loss;
         if (options.line_search_fn == LineSearch::strong_wolfe) {
-            const Trial<T> start{.t = 0, .loss = loss, .gradient = gradient, .slope = slope};
-            const Trial<T> found = StrongWolfe<T>(evaluate, start, largest(state.direction)).search(state.length);
+            const detail::Trial<T> start{.t = 0, .loss = loss, .gradient = gradient, .slope = slope};
+            const detail::Trial<T> found =
+                detail::StrongWolfe<T>(evaluate, start, largest(state.direction)).search(state.length);
             state.length = found.t;
             loss = found.loss;
             gradient = found.gradient;
             move_to(found.t);
         } else if (iteration < options.max_iter) {
-            const Trial<T> found = evaluate(state.length);
+            const detail::Trial<T> found = evaluate(state.length);
             loss = found.loss;
             gradient = found.gradient;
         } else {
@@ -312,6 +218,70 @@ Tensor<T> LBFGS<T>::next_direction(State& state, const Tensor<T>& gradient, std:
         r = r + (alpha[i] - beta) * history[i].s;
     }
     return r;
+}
+
+// ----------------------------------------------------------------------------------------------------- state dicts
+
+template <class T>
+io::StateDict LBFGS<T>::state_dict() const {
+    io::StateDict state;
+    this->write_groups(state);
+    if (state_.direction) {
+        write(state, "state.0.t", state_.length);
+        write(state, "state.0.H_diag", state_.scale);
+        state.emplace("state.0.d", state_.direction.value());
+        state.emplace("state.0.prev_flat_grad", state_.gradient.value());
+        const std::size_t pairs = state_.history.size();
+        const std::size_t n = state_.direction.size();
+        auto s = Tensor<T>::uninitialized({pairs, n});
+        auto y = Tensor<T>::uninitialized({pairs, n});
+        std::vector<double> rho(pairs);
+        for (std::size_t i = 0; i < pairs; ++i) {
+            std::copy_n(state_.history[i].s.data(), n, s.fresh_data() + i * n);
+            std::copy_n(state_.history[i].y.data(), n, y.fresh_data() + i * n);
+            rho[i] = state_.history[i].rho;
+        }
+        state.emplace("state.0.old_stps", s.value());
+        state.emplace("state.0.old_dirs", y.value());
+        write(state, "state.0.ro", rho);
+    }
+    return state;
+}
+
+template <class T>
+void LBFGS<T>::load_state_dict(const io::StateDict& state) {
+    StateReader reader(state, "LBFGS");
+    auto groups = this->read_groups(reader);
+    State loaded;
+    const bool remembers =
+        std::ranges::any_of(state, [](const auto& entry) { return entry.first.starts_with("state.0."); });
+    if (remembers) {
+        reader.read("state.0.t", loaded.length);
+        reader.read("state.0.H_diag", loaded.scale);
+        std::size_t n = 0;
+        for (const Tensor<T>& parameter : this->groups_[0].parameters) {
+            n += parameter.size();
+        }
+        const auto ro = state.find("state.0.ro");
+        std::vector<double> rho(ro != state.end() ? ro->second.size() : 0);
+        reader.read("state.0.ro", rho);
+        const io::Array* const direction = reader.array("state.0.d", {n});
+        const io::Array* const gradient = reader.array("state.0.prev_flat_grad", {n});
+        const io::Array* const steps = reader.array("state.0.old_stps", {rho.size(), n});
+        const io::Array* const changes = reader.array("state.0.old_dirs", {rho.size(), n});
+        if (direction != nullptr && gradient != nullptr && steps != nullptr && changes != nullptr) {
+            loaded.direction = Tensor<T>(direction->cast<T>());
+            loaded.gradient = Tensor<T>(gradient->cast<T>());
+            const Tensor<T> s(steps->cast<T>());
+            const Tensor<T> y(changes->cast<T>());
+            for (std::size_t i = 0; i < rho.size(); ++i) {
+                loaded.history.push_back({.s = view(s, i), .y = view(y, i), .rho = rho[i]});
+            }
+        }
+    }
+    reader.finish();
+    this->replace(std::move(groups));
+    state_ = std::move(loaded);
 }
 
 template class Optimizer<float, LBFGSOptions>;

@@ -48,6 +48,11 @@ public:
     /// the curvature are then as before.
     Tensor<T> step(const Closure& closure);
 
+    /// PyTorch's entries of the first parameter: "state.0.d", "t", "H_diag", "prev_flat_grad", and the history, oldest
+    /// first, as the rows of "old_stps" (s) and "old_dirs" (y) and as "ro".
+    [[nodiscard]] io::StateDict state_dict() const override;
+    void load_state_dict(const io::StateDict& state) override;
+
 private:
     /// How the gradient changed (y) over a change of the parameters (s); rho = 1 / sᵀy.
     struct Correction {

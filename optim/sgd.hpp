@@ -1,6 +1,6 @@
 #pragma once
 
-#include <xtape/optim/optimizer.hpp>
+#include <xtape/optim/elementwise_optimizer.hpp>
 
 namespace xtape::optim {
 
@@ -11,28 +11,25 @@ struct SGDOptions {
     double dampening = 0;     ///< what a gradient loses on its way into the velocity
     double weight_decay = 0;  ///< λ of an L2 penalty λ/2 |θ|²: not negative
     bool nesterov = false;    ///< look ahead; needs momentum and no dampening
+    bool maximize = false;    ///< climb: the gradient counts with the other sign
 
     /// Throws ValueError naming the option, its value, and what is allowed.
     void check() const;
 };
 
 /// Stochastic gradient descent with momentum, by PyTorch's rule: v = α v + (1 - dampening) g, except v = g on a
-/// parameter's first step; θ -= η v. At constant η without dampening this is Δθ = α Δθ - η ∇. One fused pass over each
-/// parameter; gradients are only read.
+/// parameter's first step; θ -= η v. At constant η without dampening this is Δθ = α Δθ - η ∇.
 template <class T = float>
-class SGD : public Optimizer<T, SGDOptions> {
+class SGD : public ElementwiseOptimizer<T, SGDOptions> {
 public:
+    /// Throws as Optimizer::add_group.
     explicit SGD(std::vector<Tensor<T>> parameters, SGDOptions options = {});
-
-    /// Options are checked first: a ValueError leaves every parameter as it was.
-    void step() override;
-
-private:
-    std::vector<std::vector<Tensor<T>>> velocities_;  // like the groups' parameters; empty before the first step
 };
 
 extern template class Optimizer<float, SGDOptions>;
 extern template class Optimizer<double, SGDOptions>;
+extern template class ElementwiseOptimizer<float, SGDOptions>;
+extern template class ElementwiseOptimizer<double, SGDOptions>;
 extern template class SGD<float>;
 extern template class SGD<double>;
 

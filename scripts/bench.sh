@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 
-all=(build allocations tape expression mlp ops reductions gradbench scaling)
+all=(build allocations tape expression mlp training ops reductions gradbench scaling)
 
 usage() {
     cat <<'END'
@@ -16,6 +16,7 @@ Installs missing packages, builds the benchmarks in build/ and runs them one at 
   tape         what recording, replaying and dropping a node costs, beside a bare sketch of the design
   expression   a chain of elementwise ops, op by op and fused, beside loops written by hand
   mlp          a training step of five MLPs, beside one written by hand with cblas
+  training     a training on MNIST with Adam, beside libtorch's
   ops          every elementwise op, beside the fastest loop that is right
   reductions   every reduction along every axis of a matrix, beside memcpy
   gradbench    gradients of GradBench's problems, beside gradients written by hand

@@ -8,9 +8,12 @@ packages=(
     libxsimd-dev                                # SIMD kernels
     libopenblas-pthread-dev libopenblas-dev     # matrix products; LAPACK included
     libfmt-dev libcsv-dev libzip-dev            # messages, CSV, npz
-    doctest-dev librapidcheck-dev nlohmann-json3-dev  # tests
+    nlohmann-json3-dev                          # safetensors
+    libonnx-dev libprotobuf-dev                 # ONNX (xtape can be built without)
+    doctest-dev librapidcheck-dev               # tests
     libcli11-dev gnuplot-nox                    # examples: their options, their pictures
-    libbenchmark-dev python3                    # benchmarks, and the page made of their figures
+    libbenchmark-dev                            # benchmarks
+    python3                                     # the page made of their figures; tests: files read by others
     valgrind qemu-user                          # tests: instructions counted, and no instruction beyond the baseline
 )
 

@@ -10,7 +10,8 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
     exit 0
 fi
 
-scripts/setup.sh
+# Who reads and runs the files that the tests write.
+scripts/setup.sh python3-numpy python3-onnx python3-opencv
 configure
 say "building (cmake --build --preset release)"
 cmake --build --preset release

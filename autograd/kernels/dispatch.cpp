@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -24,8 +25,12 @@
 
 #if XTAPE_KERNELS_X86
 XTAPE_DECLARE_KERNELS(sse2)
+#if XTAPE_KERNELS_AVX2
 XTAPE_DECLARE_KERNELS(avx2)
+#endif
+#if XTAPE_KERNELS_AVX512
 XTAPE_DECLARE_KERNELS(avx512)
+#endif
 #else
 XTAPE_DECLARE_KERNELS(generic)
 #endif
@@ -38,28 +43,36 @@ namespace {
 enum class Level { sse2, avx2, avx512 };
 constexpr const char* level_names[] = {"sse2", "avx2", "avx512"};
 
-Level widest_here() {
-    // xsimd's own detection reports no AVX on some machines that have it.
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
-        return Level::avx512;
+// Compiled in, and there on this processor. (xsimd's own detection reports no AVX on some machines that have it.)
+bool is_usable(Level level) {
+    switch (level) {
+    case Level::avx512:
+        return XTAPE_KERNELS_AVX512 != 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    case Level::avx2: return XTAPE_KERNELS_AVX2 != 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case Level::sse2: break;
     }
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? Level::avx2 : Level::sse2;
+    return true;
 }
 
 Level choose() {
-    const Level widest = widest_here();
     const char* wish = std::getenv("XTAPE_SIMD");
-    if (wish == nullptr || *wish == '\0') {
-        return widest;
-    }
-    for (const Level level : {Level::sse2, Level::avx2, Level::avx512}) {
-        if (std::string_view(wish) == level_names[static_cast<int>(level)] && level <= widest) {
+    const std::string_view wished = wish == nullptr ? "" : wish;
+    std::string usable;
+    for (const Level level : {Level::avx512, Level::avx2, Level::sse2}) {
+        const char* name = level_names[static_cast<int>(level)];
+        if (!is_usable(level)) {
+            continue;
+        }
+        if (wished.empty() || wished == name) {
             return level;
         }
+        usable += (usable.empty() ? "" : ", ") + std::string(name);
     }
-    throw ValueError(fmt::format("XTAPE_SIMD is '{}' in the environment; this processor allows sse2 up to {}", wish,
-                                 level_names[static_cast<int>(widest)]));
+    throw ValueError(fmt::format(
+        "XTAPE_SIMD is '{}' in the environment; of the instruction sets in this build this processor allows {}", wished,
+        usable));
 }
 
 Level level_in_use() {
@@ -70,11 +83,14 @@ Level level_in_use() {
 template <class T>
 Kernels<T> choose_kernels() {
     switch (level_in_use()) {
+#if XTAPE_KERNELS_AVX512
     case Level::avx512: return avx512::kernels_here<T>();
+#endif
+#if XTAPE_KERNELS_AVX2
     case Level::avx2: return avx2::kernels_here<T>();
-    case Level::sse2: break;
+#endif
+    default: return sse2::kernels_here<T>();
     }
-    return sse2::kernels_here<T>();
 }
 
 #else

@@ -107,13 +107,49 @@ struct SgdStep {
     double dampening;
     double weight_decay;
     bool nesterov;
-    bool first;  // then the velocity is the gradient
+    bool first;             // then the velocity is the gradient
+    bool maximize = false;  // then the gradient counts with the other sign, here and below
+};
+
+/// One step of Adam or AdamW on one parameter, at its t-th step.
+struct AdamStep {
+    double step_size;   // lr / (1 - beta1^t)
+    double root_scale;  // 1 / sqrt(1 - beta2^t)
+    double beta1;
+    double beta2;
+    double eps;
+    double weight_decay;  // into the gradient
+    double shrink;        // what the parameter is multiplied by beforehand: the decoupled weight decay
+    bool maximize;
+};
+
+struct RmspropStep {
+    double lr;
+    double alpha;
+    double eps;
+    double weight_decay;
+    double momentum;
+    bool maximize;
+};
+
+struct AdagradStep {
+    double lr;  // decayed
+    double eps;
+    double weight_decay;
+    bool maximize;
 };
 
 template <class T>
 struct UpdateKernels {
     /// theta and velocity (null without momentum) from the gradient, in one pass.
     void (*sgd)(T* theta, T* velocity, const T* gradient, std::size_t n, SgdStep step);
+    /// Likewise, with averages of gradients and of their squares; `largest` (of the squares' averages so far) is null
+    /// unless AMSGrad is wanted.
+    void (*adam)(T* theta, T* average, T* square_average, T* largest, const T* gradient, std::size_t n, AdamStep step);
+    /// `velocity` is null without momentum, `average` unless the squares are to be centred.
+    void (*rmsprop)(T* theta, T* square_average, T* velocity, T* average, const T* gradient, std::size_t n,
+                    RmspropStep step);
+    void (*adagrad)(T* theta, T* square_sum, const T* gradient, std::size_t n, AdagradStep step);
 };
 
 template <class T>

@@ -1,7 +1,5 @@
 #include "images.hpp"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace support {
@@ -23,21 +21,6 @@ Images load_digits(const std::filesystem::path& folder) {
         labels(i) = static_cast<int>(table(i, 64));
     }
     return {std::move(inputs), std::move(labels)};
-}
-
-Images load_mnist(const std::filesystem::path& folder, const std::string& part) {
-    const auto images_file = folder / "mnist" / (part + "-images-idx3-ubyte");
-    const auto labels_file = folder / "mnist" / (part + "-labels-idx1-ubyte");
-    for (const auto& file : {images_file, labels_file}) {
-        if (!std::filesystem::exists(file)) {
-            throw MissingData(
-                fmt::format("{} is not there: scripts/fetch-mnist.sh gets the MNIST files", file.string()));
-        }
-    }
-    xt::xarray<std::uint8_t> pixels = data::read_idx(images_file);
-    const std::size_t count = pixels.shape(0);
-    pixels.reshape({count, pixels.size() / count});
-    return {xt::xarray<float>(pixels / 255.0F), xt::xarray<int>(data::read_idx(labels_file))};
 }
 
 }  // namespace support

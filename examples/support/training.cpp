@@ -57,16 +57,16 @@ struct Result {
     std::vector<Curve> accuracy{{"training", {}, {}}, {"test", {}, {}}};
     Verdict test;
 
-    void add(double epoch, const Progress::State& training, Verdict verdict) {
+    void add(double epoch, const Running& training, Verdict verdict) {
         epochs = epoch;
         for (auto* curves : {&loss, &accuracy}) {
             for (Curve& curve : *curves) {
                 curve.x.push_back(epoch);
             }
         }
-        loss[0].y.push_back(training.loss);
+        loss[0].y.push_back(training.loss());
         loss[1].y.push_back(verdict.mean.loss());
-        accuracy[0].y.push_back(training.accuracy);
+        accuracy[0].y.push_back(training.accuracy());
         accuracy[1].y.push_back(verdict.mean.accuracy());
         test = std::move(verdict);
     }
@@ -109,14 +109,21 @@ Result train(nn::MLP<float>& net, const Task& task, const Settings& settings, st
     const std::size_t batches = loader.size();
 
     Result result;
+    Running mean;
+    const auto figures = [&] {
+        const std::string text =
+            fmt::format("loss {}  accuracy {:5.1f}%", short_number(mean.loss()), 100 * mean.accuracy());
+        return result.epochs == 0 ? text : text + fmt::format("  test {:5.1f}%", 100 * result.test.mean.accuracy());
+    };
     // A run for each of many seeds would fill a log with epochs.
-    Progress progress(settings.epochs, batches, settings.quiet || (settings.seeds.size() > 1 && !is_terminal()));
+    const bool quiet = settings.quiet || (settings.seeds.size() > 1 && !is_terminal());
+    Progress progress(settings.epochs, batches, quiet, figures, {});
     Progress::State state;
     do {
         const double share = static_cast<double>(state.epoch) / static_cast<double>(settings.epochs);
         optimizer.groups()[0].options.lr = settings.lr * (1 + std::cos(std::numbers::pi * share)) / 2;
 
-        Running mean;
+        mean = {};
         for (auto& [x, y] : loader) {
             const auto logits = net(x);
             const auto loss = nn::cross_entropy(logits, y);
@@ -128,8 +135,6 @@ Result train(nn::MLP<float>& net, const Task& task, const Settings& settings, st
             if (!std::isfinite(mean.loss())) {
                 throw std::runtime_error("the loss is no longer finite: try a smaller --lr");
             }
-            state.loss = mean.loss();
-            state.accuracy = mean.accuracy();
             ++state.batch;
             progress.batch_done(state);
             if (Interrupt::requested()) {
@@ -142,8 +147,7 @@ Result train(nn::MLP<float>& net, const Task& task, const Settings& settings, st
         }
         const double epoch =
             static_cast<double>(state.epoch) + static_cast<double>(state.batch) / static_cast<double>(batches);
-        result.add(epoch, state, examine(net, task.test));
-        state.test_accuracy = result.test.mean.accuracy();
+        result.add(epoch, mean, examine(net, task.test));
         progress.epoch_done(state);
     } while (state.epoch < settings.epochs && !Interrupt::requested());
     return result;
@@ -241,7 +245,7 @@ int train_and_report(int argc, char** argv, const Settings& defaults, const Load
         return 1;
     }
     return 0;
-} catch (const MissingData& missing) {
+} catch (const xtape::data::MissingFile& missing) {
     fmt::print(stderr, "{}\n", missing.what());
     return 77;
 } catch (const std::exception& error) {

@@ -1,5 +1,8 @@
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <type_traits>
+#include <vector>
 
 #include <malloc.h>
 #include <sys/mman.h>
@@ -141,6 +144,48 @@ TEST_CASE("a steady training step makes no allocator call with OpenBLAS on one t
     }
     CHECK(total(first) > 0);  // the pool is empty then
     CHECK_MESSAGE(total(steady) == 0, steps, " steps made ", describe(steady), "; the first call:", traced_call());
+}
+
+TEST_CASE("a steady step of every elementwise optimiser makes no allocator call, nor do clipping and a schedule") {
+    if (!counts_allocator_calls) {
+        MESSAGE("not counted under a sanitizer");
+        return;
+    }
+    set_threads(1);
+    nn::MLP<float> net({784, 128, 10}, nn::Activation::relu);
+    const auto parameters = net.parameters();
+    const auto inputs = ones<float>({64, 784});
+    std::vector<std::unique_ptr<optim::OptimizerBase>> optimizers;
+    const auto add = [&]<class O, class Options>(std::type_identity<O>, Options options) {
+        optimizers.push_back(std::make_unique<O>(parameters, options));
+    };
+    add(std::type_identity<optim::SGD<float>>(), optim::SGDOptions{.momentum = 0.9});
+    add(std::type_identity<optim::Adam<float>>(), optim::AdamOptions{.amsgrad = true});
+    add(std::type_identity<optim::AdamW<float>>(), optim::AdamWOptions{});
+    add(std::type_identity<optim::RMSprop<float>>(), optim::RMSpropOptions{.momentum = 0.9, .centered = true});
+    add(std::type_identity<optim::Adagrad<float>>(), optim::AdagradOptions{});
+    for (const auto& optimizer : optimizers) {
+        optim::StepLR schedule(*optimizer, {.step_size = 3});
+        const auto step = [&] {
+            optimizer->zero_grad();
+            mean(square(net(inputs))).backward();
+            optim::clip_grad_norm(parameters, 0.01);
+            optim::clip_grad_norm(parameters, 0.01, {.norm_type = 3});
+            optim::clip_grad_value(parameters, 1e-3);
+            optimizer->step();
+            schedule.step();
+        };
+        for (int i = 0; i < 20; ++i) {
+            step();
+        }
+        trace_next_call();
+        const AllocatorCalls calls = count_allocator_calls([&] {
+            for (int i = 0; i < steps; ++i) {
+                step();
+            }
+        });
+        CHECK_MESSAGE(total(calls) == 0, describe(calls), "; the first call:", traced_call());
+    }
 }
 
 TEST_CASE("a steady training step on two threads makes no more allocator calls than its matrix products alone") {

@@ -6,6 +6,9 @@
 
 #include <xtape/autograd/errors.hpp>
 #include <xtape/data/dataset.hpp>
+#include <xtape/data/npy.hpp>
+
+#include "io/scratch.hpp"
 
 using namespace xtape;
 
@@ -52,4 +55,15 @@ TEST_CASE("a subset holds the samples asked for, in the order asked for") {
     CHECK(none.inputs().shape() == xt::xarray<float>::shape_type{0, 1, 2});
     CHECK_THROWS_WITH_AS(dataset.subset(std::vector<std::size_t>{0, 3}),
                          "Dataset::subset: indices holds 3, but the data set has 3 samples, from 0", ValueError);
+}
+
+TEST_CASE("a data set goes into NumPy's archive and comes back from it") {
+    const Scratch scratch;
+    const data::Dataset dataset{xt::xarray<float>{{1, 2}, {3, 4}}, xt::xarray<int>{7, -1}};
+    data::write_npz(scratch / "set.npz", {{"x", dataset.inputs()}, {"y", dataset.labels()}});
+    const auto arrays = data::read_npz(scratch / "set.npz");
+    const data::Dataset again{arrays.at("x").as<float>(), arrays.at("y").as<int>()};
+    CHECK(again.inputs() == dataset.inputs());
+    CHECK(again.labels() == dataset.labels());
+    CHECK(data::read_npy(test_data("numpy.npy")).size() > 0);
 }

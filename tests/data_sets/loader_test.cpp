@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -211,4 +212,63 @@ TEST_CASE("an empty data set has no batches") {
 TEST_CASE("a batch size of 0 is refused") {
     CHECK_THROWS_WITH_AS(data::DataLoader(numbered(4), {.batch_size = 0}),
                          "DataLoader: batch_size = 0: it must be at least 1", ValueError);
+}
+
+TEST_CASE("an epoch that was left goes on at the batch that comes next, as if it had not been left") {
+    for (const bool drop_last : {false, true}) {
+        data::DataLoader whole(numbered(23), {.batch_size = 4, .seed = 3, .drop_last = drop_last});
+        whole.set_epoch(7);
+        const auto seventh = epoch_order(whole);
+        const auto eighth = epoch_order(whole);
+        for (std::size_t done = 0; done <= whole.size(); ++done) {
+            CAPTURE(done);
+            data::DataLoader resumed(numbered(23), {.batch_size = 4, .seed = 3, .drop_last = drop_last});
+            resumed.set_epoch(7, done);
+            CHECK(resumed.epoch() == 7);
+            CHECK(resumed.size() == whole.size());
+            std::vector<int> rest;
+            for (auto& [x, y] : resumed) {
+                for (const int label : y) {
+                    rest.push_back(label / 10);
+                }
+            }
+            CHECK(std::vector<int>(seventh.begin() + static_cast<std::ptrdiff_t>(std::min(4 * done, seventh.size())),
+                                   seventh.end()) == rest);
+            CHECK(resumed.epoch() == 8);
+            CHECK(epoch_order(resumed) == eighth);
+        }
+    }
+}
+
+TEST_CASE("the batches done are forgotten with the next set_epoch, and cannot be more than there are") {
+    data::DataLoader loader(numbered(10), {.batch_size = 4, .seed = 1});
+    loader.set_epoch(2, 3);
+    CHECK_THROWS_WITH_AS(
+        loader.set_epoch(5, 4),
+        "DataLoader::set_epoch: batches_done = 4, but an epoch has 3 batches; another data set or batch "
+        "size than before?",
+        ValueError);
+    CHECK(loader.epoch() == 2);
+    CHECK(loader.begin() == loader.end());
+    loader.set_epoch(2, 3);
+    loader.set_epoch(2);
+    CHECK(sorted(epoch_order(loader)) == first_numbers(10));
+}
+
+TEST_CASE("copies of a loader go on by themselves, and a loop follows a loader that is moved") {
+    data::DataLoader loader(numbered(20), {.batch_size = 4, .seed = 1});
+    loader.set_epoch(3, 2);
+    data::DataLoader copy = loader;
+    auto batch = loader.begin();
+    const xt::xarray<int> third = (*batch).y;
+    CHECK((*copy.begin()).y == third);
+    CHECK((*batch).y == third);
+
+    data::DataLoader moved = std::move(loader);
+    CHECK((*batch).y == third);
+    ++batch;
+    CHECK((*batch).y != third);
+    copy = std::move(moved);
+    CHECK(copy.epoch() == 4);
+    CHECK(sorted(epoch_order(copy)) == first_numbers(20));
 }

@@ -1,6 +1,5 @@
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -9,13 +8,14 @@
 #include <xtape/io/npz.hpp>
 
 #include "io/allocations.hpp"
+#include "io/same.hpp"
 #include "io/scratch.hpp"
 
 using namespace xtape;
 
 namespace {
 
-using Arrays = std::map<std::string, io::Array>;
+using Arrays = io::StateDict;
 
 template <class T>
 void add_type(Arrays& arrays) {
@@ -39,16 +39,6 @@ Arrays every_type() {
     add_type<float>(arrays);
     add_type<double>(arrays);
     return arrays;
-}
-
-bool same(const io::Array& a, const io::Array& b) {
-    return a.dtype() == b.dtype() && a.shape() == b.shape() && std::ranges::equal(a.bytes(), b.bytes());
-}
-
-bool same(const Arrays& a, const Arrays& b) {
-    return a.size() == b.size() && std::ranges::equal(a, b, [](const auto& x, const auto& y) {
-               return x.first == y.first && same(x.second, y.second);
-           });
 }
 
 }  // namespace

@@ -43,12 +43,14 @@ inline std::string read_bytes(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// In place, where there is a file: some file systems flush one that is cut to nothing first, and take their time.
 inline void write_bytes(const std::string& path, const std::string& bytes) {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    std::ofstream file(path, std::ios::binary | (std::filesystem::exists(path) ? std::ios::in : std::ios::out));
     file << bytes;
     if (!file.flush()) {
         throw std::runtime_error("cannot write " + path);
     }
+    std::filesystem::resize_file(path, bytes.size());
 }
 
 /// What an IoError of `read` says; nothing if it read.

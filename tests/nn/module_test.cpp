@@ -282,7 +282,7 @@ TEST_CASE("loading lists every missing, unexpected and mis-shaped entry, and the
           "  unexpected: 4.weight (5,)");
     CHECK(values_of(net) == before);
     CHECK(message<ValueError>([&] { net.load_state_dict(state, {.strict = false}); }) ==
-          "load_state_dict: the entries don't fit this module; leave out those of another shape\n"
+          "load_state_dict: the entries don't fit this module; leave out those that differ\n"
           "  mis-shaped: 0.weight is (3, 2) here and (2, 3) there");
     CHECK(values_of(net) == before);
     state.erase("0.weight");
