@@ -12,6 +12,7 @@
 #include <langinfo.h>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace support {
 namespace {
@@ -73,8 +74,13 @@ std::string clock_time(double seconds) {
     return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-Progress::Progress(std::size_t epochs, std::size_t batches, bool quiet)
-    : epochs_(epochs), batches_(batches), quiet_(quiet), live_(!quiet && is_terminal()) {}
+std::string short_number(double value) {
+    return std::abs(value) < 1000 ? fmt::format("{:.4f}", value) : fmt::format("{:.2e}", value);
+}
+
+Progress::Progress(std::size_t epochs, std::size_t batches, bool quiet, Figures figures, State start)
+    : epochs_(epochs), batches_(batches), done_before_(done(start)), figures_(std::move(figures)), quiet_(quiet),
+      live_(!quiet && is_terminal()) {}
 
 Progress::~Progress() { finish(); }
 
@@ -101,29 +107,26 @@ void Progress::finish() {
 }
 
 std::string Progress::describe(const State& state) const {
-    const auto all = static_cast<double>(epochs_ * batches_);
-    const auto done = static_cast<double>(state.epoch * batches_ + state.batch);
+    const std::size_t all = epochs_ * batches_;
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
     const std::size_t digits = fmt::formatted_size("{}", epochs_);
 
     // Between two epochs the count is that of the epoch that ended, within one it is that of the one under way.
-    const std::string loss = state.loss < 1000 ? fmt::format("{:.4f}", state.loss) : fmt::format("{:.2e}", state.loss);
-    std::string text = fmt::format("epoch {:>{}}/{}  loss {}  accuracy {:5.1f}%", state.epoch + (state.batch > 0),
-                                   digits, epochs_, loss, 100 * state.accuracy);
-    if (state.test_accuracy >= 0) {
-        text += fmt::format("  test {:5.1f}%", 100 * state.test_accuracy);
-    }
-    if (done >= all) {
+    const std::string text =
+        fmt::format("epoch {:>{}}/{}  {}", state.epoch + (state.batch > 0), digits, epochs_, figures_());
+    if (done(state) >= all) {
         return text + fmt::format("  took {}", clock_time(elapsed));
     }
-    return text + fmt::format("  {} left", clock_time(elapsed * (all - done) / std::max(done, 1.0)));
+    const auto done_here = static_cast<double>(done(state) - done_before_);
+    const auto left = static_cast<double>(all - done(state));
+    return text + fmt::format("  {} left", clock_time(elapsed * left / std::max(done_here, 1.0)));
 }
 
 void Progress::redraw(const State& state) {
     const std::string text = describe(state);
     const std::size_t width = terminal_width();
-    const double share = static_cast<double>(state.epoch * batches_ + state.batch) /
-                         static_cast<double>(std::max<std::size_t>(1, epochs_ * batches_));
+    const double share =
+        static_cast<double>(done(state)) / static_cast<double>(std::max<std::size_t>(1, epochs_ * batches_));
     // One column stays free: a full line would wrap, and the next redraw would start below it.
     const std::size_t room = width > text.size() + 3 ? std::min<std::size_t>(width - text.size() - 3, 30) : 0;
     fmt::print("\r{}{}{}\x1b[K", room > 4 ? bar(share, room) : "", room > 4 ? "  " : "",
@@ -156,19 +159,29 @@ double ConfusionMatrix::accuracy() const {
     return total() == 0 ? 0 : static_cast<double>(correct()) / static_cast<double>(total());
 }
 
-std::string ConfusionMatrix::to_string() const {
+std::string ConfusionMatrix::to_string(const std::vector<std::string>& names) const {
+    constexpr std::size_t longest_name = 24;
+    std::size_t margin = 8;
+    for (const std::string& name : names) {
+        margin = std::max(margin, std::min(name.size(), longest_name) + 5);
+    }
+    const auto row_name = [&](std::size_t i) {
+        const std::string number = fmt::to_string(i);
+        return names.empty() || names[i] == number ? number
+                                                   : fmt::format("{} {:>3}", names[i].substr(0, longest_name), number);
+    };
     const std::size_t largest = *std::max_element(counts_.begin(), counts_.end());
     const std::size_t cell = std::max<std::size_t>(fmt::formatted_size("{}", largest), 2) + 2;
     const std::string nothing = has_unicode() ? "·" : ".";
 
-    std::string text = paint(fmt::format("{:8}{}\n{:8}", "", "taken for", "is"), Ink::faint);
+    std::string text = paint(fmt::format("{:{}}{}\n{:{}}", "", margin, "taken for", "is", margin), Ink::faint);
     for (std::size_t j = 0; j < classes_; ++j) {
         text += paint(fmt::format("{:>{}}", j, cell), Ink::strong);
     }
     text += paint(fmt::format("{:>10}\n", "found"), Ink::faint);
     for (std::size_t i = 0; i < classes_; ++i) {
         std::size_t row = 0;
-        text += paint(fmt::format("{:>8}", i), Ink::strong);
+        text += paint(fmt::format("{:>{}}", row_name(i), margin), Ink::strong);
         for (std::size_t j = 0; j < classes_; ++j) {
             const std::size_t n = count(i, j);
             row += n;
