@@ -82,13 +82,8 @@ struct Largest {
 };
 
 // Largest where there is no NaN, else any number: for those who notice NaNs by themselves.
-struct LargestNumber {
+struct LargestNumber : Largest {
     using Results = LargestNumber;
-    static constexpr double start = -__builtin_inf();
-    template <class V>
-    static V take(V x, V) {
-        return x;
-    }
     template <class V>
     static V combine(V a, V b) {
         return larger(a, b);

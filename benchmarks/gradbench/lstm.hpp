@@ -21,11 +21,14 @@ struct Input {
 inline Tensor<double> loss(const Tensor<double>& main, const Tensor<double>& extra, const Input& input) {
     const std::size_t steps = input.sequence.shape()[0] - 1;
     const auto gate = [](auto x, auto weight, auto bias) { return sigmoid(x * weight + bias); };
-    const auto next_cell = [](auto hidden, auto cell, auto forget, auto in_weight, auto in_bias, auto change_weight,
-                              auto change_bias) {
+    const auto shown = [](auto out, auto cell) { return out * tanh(cell); };
+    const auto cell_after = [](auto hidden, auto cell, auto forget, auto in_weight, auto in_bias, auto change_weight,
+                               auto change_bias) {
         return cell * forget + sigmoid(hidden * in_weight + in_bias) * tanh(hidden * change_weight + change_bias);
     };
-    const auto next_hidden = [](auto out, auto cell) { return out * tanh(cell); };
+    const auto next_cell = [&](auto out, auto cell, auto... others) {
+        return cell_after(shown(out, cell), cell, others...);
+    };
 
     auto x = view(input.sequence, xt::range(0, steps)) * view(extra, 0);
     // Layer by layer: what a layer's gates take from the layer below is then computed for all steps at once.
@@ -34,15 +37,15 @@ inline Tensor<double> loss(const Tensor<double>& main, const Tensor<double>& ext
         const auto bias = split(view(main, layer + 1), 4);
         const auto forget = fuse(gate, x, weight[0], bias[0]);
         const auto out = fuse(gate, x, weight[2], bias[2]);
-        auto hidden = view(input.state, layer);
-        auto cell = view(input.state, layer + 1);
-        std::vector<Tensor<double>> hiddens;
-        for (std::size_t t = 0; t < steps; ++t) {
-            cell = fuse(next_cell, hidden, cell, view(forget, t), weight[1], bias[1], weight[3], bias[3]);
-            hidden = fuse(next_hidden, view(out, t), cell);
-            hiddens.push_back(hidden);
+        // The hidden state is what the output gate shows of the cell: so the cells alone go from step to step.
+        auto cell = fuse(cell_after, view(input.state, layer), view(input.state, layer + 1), view(forget, 0), weight[1],
+                         bias[1], weight[3], bias[3]);
+        std::vector<Tensor<double>> cells{cell};
+        for (std::size_t t = 1; t < steps; ++t) {
+            cell = fuse(next_cell, view(out, t - 1), cell, view(forget, t), weight[1], bias[1], weight[3], bias[3]);
+            cells.push_back(cell);
         }
-        x = stack(hiddens);
+        x = fuse(shown, out, stack(cells));
     }
     const auto y = x * view(extra, 1) + view(extra, 2);
     const auto log_sums = log(sum(exp(y), {1}, keep_dims) + 2.0);
