@@ -148,6 +148,7 @@ void libtorch_chain(benchmark::State& state, Phase phase) {
 
 constexpr double most_ns = 100.0;   // to record an op, and to replay it
 constexpr double target_ns = 50.0;  // what is aimed at
+constexpr double slack = 1.3;       // how far over a target a ratio may be, and is explained in docs/measured.md
 
 struct Row {
     std::string name;
@@ -201,7 +202,7 @@ private:
 // Prints the rows that ran; false if one is over its limit.
 bool print_rows(const std::vector<Row>& rows, const BestOf& best, xtape::bench::Figures& figures) {
     bool passed = true;
-    fmt::print("{:<24} {:>9} {:>9} {:>7} {:>7} {:>9}\n", "ns an op", "xtape", "sketch", "ratio", "limit", "libtorch");
+    fmt::print("{:<24} {:>9} {:>9} {:>7} {:>7} {:>9}\n", "ns an op", "xtape", "sketch", "ratio", "target", "libtorch");
     for (const Row& row : rows) {
         const std::optional<double> xtape = best[row.name + "/xtape"];
         const std::optional<double> sketch = best[row.name + "/sketch"];
@@ -213,13 +214,13 @@ bool print_rows(const std::vector<Row>& rows, const BestOf& best, xtape::bench::
         if (row.phase != Phase::record_and_drop && *xtape > most_ns) {
             verdict += fmt::format("  TOO SLOW: more than {} ns", most_ns);
         }
-        if (sketch && *xtape > row.most_of_sketch * *sketch) {
-            verdict += fmt::format("  TOO SLOW: more than {} sketches", row.most_of_sketch);
+        if (sketch && *xtape > slack * row.most_of_sketch * *sketch) {
+            verdict += fmt::format("  TOO SLOW: more than {} times {} sketches", slack, row.most_of_sketch);
         }
         passed = passed && verdict.empty();
         fmt::print("{:<24} {:>9.1f} {:>9} {:>7} {:>7} {:>9}{}\n", row.name, *xtape,
                    sketch ? fmt::format("{:.1f}", *sketch) : "", sketch ? fmt::format("{:.2f}", *xtape / *sketch) : "",
-                   sketch ? fmt::format("{:.0f}", row.most_of_sketch) : "",
+                   sketch ? fmt::format("{:.1f}", row.most_of_sketch) : "",
                    libtorch ? fmt::format("{:.0f}", *libtorch) : "", verdict);
         if (row.phase == Phase::record_and_drop) {
             figures.note(row.name, *xtape, "ns");
@@ -312,8 +313,8 @@ a chain of a million additions.
 
   --only REGEX      only chains whose name matches, such as "replay"
 
-Fails if a result is wrong, if recording or replaying an op takes more than 100 ns, or more than 10 (recording) or 3
-(replaying) times as long as the sketch.)";
+Recording is to take no more than 5 times as long as the sketch, replaying 1.6 times. Fails if one takes more than 1.3 times
+that, or more than 100 ns, or if a result is wrong.)";
 
 }  // namespace
 
@@ -332,12 +333,12 @@ int main(int argc, char** argv) {
     int count = static_cast<int>(pointers.size());
     benchmark::Initialize(&count, pointers.data());
     const std::vector<Row> rows = {
-        row<Add>("record +", Phase::record, 10.0, options),
-        row<Add>("record and drop +", Phase::record_and_drop, 10.0, options),
-        row<Add>("replay +", Phase::replay, 3.0, options),
-        row<Multiply>("record *", Phase::record, 10.0, options),
-        row<Multiply>("record and drop *", Phase::record_and_drop, 10.0, options),
-        row<Multiply>("replay *", Phase::replay, 3.0, options),
+        row<Add>("record +", Phase::record, 5.0, options),
+        row<Add>("record and drop +", Phase::record_and_drop, 5.0, options),
+        row<Add>("replay +", Phase::replay, 1.6, options),
+        row<Multiply>("record *", Phase::record, 5.0, options),
+        row<Multiply>("record and drop *", Phase::record_and_drop, 5.0, options),
+        row<Multiply>("replay *", Phase::replay, 1.6, options),
         row<Tanh, false>("record tanh", Phase::record, 0.0, options),
         row<Tanh, false>("replay tanh", Phase::replay, 0.0, options),
     };
