@@ -11,7 +11,7 @@ packages=(
     nlohmann-json3-dev                          # safetensors
     libonnx-dev libprotobuf-dev                 # ONNX (xtape can be built without)
     doctest-dev librapidcheck-dev               # tests
-    libcli11-dev gnuplot-nox                    # examples: their options, their pictures
+    libcli11-dev gnuplot-nox graphviz           # examples: their options, their pictures
     libbenchmark-dev                            # benchmarks
     python3                                     # the page made of their figures; tests: files read by others
     valgrind qemu-user                          # tests: instructions counted, and no instruction beyond the baseline

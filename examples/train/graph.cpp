@@ -1,0 +1,80 @@
+#include "graph.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "html.hpp"
+
+namespace train {
+namespace {
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+/// What `dot -Tsvg` makes of its input; nothing if there is no such program or it fails.
+std::optional<std::string> run_dot(const std::string& text) {
+    const File input(std::tmpfile(), std::fclose);
+    const File output(std::tmpfile(), std::fclose);
+    if (!input || !output || std::fwrite(text.data(), 1, text.size(), input.get()) != text.size()) {
+        return std::nullopt;
+    }
+    std::rewind(input.get());
+
+    std::string program = "dot";
+    std::string format = "-Tsvg";
+    const std::array<char*, 3> arguments{program.data(), format.data(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    pid_t child = 0;
+    const int error = posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) {
+        return std::nullopt;
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return std::nullopt;
+        }
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return std::nullopt;
+    }
+    std::string svg;
+    std::array<char, 4096> buffer{};
+    std::rewind(output.get());
+    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), output.get())) {
+        svg.append(buffer.data(), count);
+    }
+    return svg;
+}
+
+}  // namespace
+
+std::string graph_html(const std::string& dot_text) {
+    if (const std::optional<std::string> svg = run_dot(dot_text)) {
+        const std::size_t element = svg->find("<svg");  // after the declaration and the document type
+        if (element != std::string::npos) {
+            return fmt::format("<div class=\"graph\">{}</div>\n", svg->substr(element));
+        }
+    }
+    return fmt::format("<p>Graphviz is not installed (on Debian: apt install graphviz), so here is the text that its "
+                       "<code>dot -Tsvg</code> would draw.</p>\n<pre>{}</pre>\n",
+                       escaped(dot_text));
+}
+
+}  // namespace train
