@@ -24,6 +24,8 @@ struct ScheduledOptions {
 class OptimizerBase {
 public:
     virtual ~OptimizerBase() = default;
+    OptimizerBase(const OptimizerBase&) = delete;
+    OptimizerBase& operator=(const OptimizerBase&) = delete;
 
     /// Updates every parameter that has a gradient; the gradients stay as they are. Throws ValueError for options that
     /// are not allowed, and then changes nothing.
@@ -50,8 +52,6 @@ protected:
     OptimizerBase() = default;
     OptimizerBase(OptimizerBase&&) noexcept = default;
     OptimizerBase& operator=(OptimizerBase&&) noexcept = default;
-    OptimizerBase(const OptimizerBase&) = delete;
-    OptimizerBase& operator=(const OptimizerBase&) = delete;
 };
 
 /// Parameters that share options. Options may be changed between steps: `opt.groups()[0].options.lr *= 0.5`.
