@@ -17,17 +17,18 @@ namespace {
 
 constexpr std::uint32_t none = ReplayEntry::none;
 
-// From nodes to their entries: open addressing. Ops recorded one after the other lie side by side.
+// From nodes to their entries: open addressing. Ops recorded one after the other lie side by side, so that whole runs
+// of slots are taken; whoever meets one leaps out of it, and does not walk along.
 class NodeTable {
 public:
     explicit NodeTable(std::size_t expected) : slots_(std::bit_ceil(2 * expected)), mask_(slots_.size() - 1) {}
 
     [[nodiscard]] std::uint32_t find(const Node* node) const noexcept {
-        for (std::size_t i = place_of(node);; i = (i + 1) & mask_) {
-            if (slots_[i].node == node || slots_[i].node == nullptr) {
-                return slots_[i].index;
-            }
+        std::size_t i = place_of(node);
+        while (slots_[i].node != node && slots_[i].node != nullptr) {
+            i = (i + leap_of(node)) & mask_;
         }
+        return slots_[i].index;
     }
 
     void insert(const Node* node, std::uint32_t index) {
@@ -53,10 +54,15 @@ private:
     [[nodiscard]] std::size_t place_of(const Node* node) const noexcept {
         return (node->is_leaf() ? reinterpret_cast<std::uintptr_t>(node) / sizeof(LeafNode) : node->sequence) & mask_;
     }
+    // Odd, so that it comes by every slot.
+    [[nodiscard]] static std::size_t leap_of(const Node* node) noexcept {
+        constexpr std::uint64_t golden_ratio = 0x9e3779b97f4a7c15;
+        return (reinterpret_cast<std::uintptr_t>(node) * golden_ratio >> 32) | 1;
+    }
     void place(Slot slot) noexcept {
         std::size_t i = place_of(slot.node);
         while (slots_[i].node != nullptr) {
-            i = (i + 1) & mask_;
+            i = (i + leap_of(slot.node)) & mask_;
         }
         slots_[i] = slot;
     }
