@@ -105,4 +105,10 @@ void AtomicFile::fail(const char* step) const {
                               std::generic_category().message(errno)));
 }
 
+void write_file(const std::string& path, std::span<const std::byte> bytes) {
+    AtomicFile file(path);
+    file.write(bytes);
+    file.commit();
+}
+
 }  // namespace xtape::io

@@ -35,4 +35,7 @@ private:
     int descriptor_ = -1;
 };
 
+/// Writes a file at once or, if anything fails, not at all: see AtomicFile, which throws what this throws.
+void write_file(const std::string& path, std::span<const std::byte> bytes);
+
 }  // namespace xtape::io

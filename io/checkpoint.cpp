@@ -57,9 +57,7 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
     metadata.emplace(checksum_key, no_digits);
     std::vector<std::byte> contents = format_safetensors(checkpoint.arrays, metadata);
     put(find_digits(contents), checksum(contents));
-    AtomicFile file(path);
-    file.write(contents);
-    file.commit();
+    write_file(path, contents);
 }
 
 Checkpoint read_checkpoint(const std::string& path) {

@@ -177,14 +177,12 @@ std::map<std::string, Array> read_npz(const std::string& path) {
 }
 
 void write_npz(const std::string& path, const std::map<std::string, Array>& arrays) {
-    AtomicFile file(path);
     if (arrays.empty()) {
         // libzip writes nothing at all for an archive without entries; its end record alone is a sound one.
-        std::array<std::byte, 22> end_record{std::byte{'P'}, std::byte{'K'}, std::byte{5}, std::byte{6}};
-        file.write(end_record);
-        file.commit();
-        return;
+        constexpr std::array<std::byte, 22> end_record{std::byte{'P'}, std::byte{'K'}, std::byte{5}, std::byte{6}};
+        return write_file(path, end_record);
     }
+    AtomicFile file(path);
     const Source memory = pack(path, arrays);
     if (zip_source_open(memory.get()) != 0) {
         fail_to_pack(path, zip_error_strerror(zip_source_error(memory.get())));

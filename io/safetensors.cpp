@@ -224,10 +224,7 @@ std::vector<std::byte> format_safetensors(const StateDict& arrays, const std::ma
 
 void write_safetensors(const std::string& path, const StateDict& arrays,
                        const std::map<std::string, std::string>& metadata) {
-    const std::vector<std::byte> contents = format_safetensors(arrays, metadata);
-    AtomicFile file(path);
-    file.write(contents);
-    file.commit();
+    write_file(path, format_safetensors(arrays, metadata));
 }
 
 }  // namespace xtape::io

@@ -122,9 +122,7 @@ void export_onnx(Module<T>& module, const std::string& path, const Shape& input_
     if (!model.SerializeToString(&contents)) {
         refuse_size();
     }
-    io::AtomicFile file(path);
-    file.write(std::as_bytes(std::span(contents)));
-    file.commit();
+    io::write_file(path, std::as_bytes(std::span(contents)));
 }
 
 #else

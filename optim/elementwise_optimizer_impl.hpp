@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <xtape/autograd/creation.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
 #include <xtape/autograd/parallel.hpp>
 #include <xtape/optim/elementwise_optimizer.hpp>
@@ -36,13 +37,6 @@ void update(Kernel kernel, T* theta, const std::array<T*, sizeof...(K)>& buffers
         kernel(theta + from, (buffers[K] == nullptr ? nullptr : buffers[K] + from)..., gradient + from, to - from,
                step);
     });
-}
-
-template <class T>
-Tensor<T> filled(const Shape& shape, double value) {
-    auto tensor = Tensor<T>::uninitialized(shape);
-    std::fill_n(tensor.fresh_data(), tensor.size(), static_cast<T>(value));
-    return tensor;
 }
 
 }  // namespace detail
@@ -80,7 +74,7 @@ void ElementwiseOptimizer<T, Options>::step() {
                 if (R::uses(options, k)) {
                     Tensor<T>& buffer = memory.buffers[k];
                     if (!buffer) {
-                        buffer = detail::filled<T>(gradient.shape(), R::initial_value(options));
+                        buffer = full<T>(gradient.shape(), R::initial_value(options));
                         fresh = true;
                     }
                     buffers[k] = begin_overwrite(buffer, true);
@@ -122,7 +116,7 @@ io::StateDict ElementwiseOptimizer<T, Options>::state_dict() const {
                 } else if (R::counts_steps && remembers && R::uses(options, k)) {
                     // What the next step would begin with.
                     state.emplace(prefix + R::buffers[k],
-                                  detail::filled<T>(parameters[i].shape(), R::initial_value(options)).value());
+                                  full<T>(parameters[i].shape(), R::initial_value(options)).value());
                 }
             }
         }

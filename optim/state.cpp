@@ -12,13 +12,6 @@ namespace xtape::optim {
 
 namespace {
 
-template <class V>
-io::Array array_of(const std::vector<V>& values) {
-    auto array = xt::xarray<V>::from_shape({values.size()});
-    std::ranges::copy(values, array.begin());
-    return array;
-}
-
 std::string shape_of(const std::vector<std::size_t>& shape) { return to_string(Shape(shape)); }
 
 }  // namespace
@@ -34,11 +27,11 @@ void write(io::StateDict& state, const std::string& name, std::size_t value) {
 }
 
 void write(io::StateDict& state, const std::string& name, const std::vector<double>& values) {
-    state.insert_or_assign(name, array_of(values));
+    state.insert_or_assign(name, xt::adapt(values));
 }
 
 void write(io::StateDict& state, const std::string& name, const std::vector<std::int64_t>& values) {
-    state.insert_or_assign(name, array_of(values));
+    state.insert_or_assign(name, xt::adapt(values));
 }
 
 const io::Array* StateReader::array(const std::string& name, const std::vector<std::size_t>& shape) {

@@ -1,5 +1,5 @@
+#include <xtape/autograd/kernels/folds.hpp>
 #include <xtape/autograd/kernels/kernels.hpp>
-#include <xtape/autograd/kernels/lane.hpp>
 
 namespace xtape::XTAPE_ARCH {
 namespace {
@@ -21,12 +21,6 @@ private:
     bool decays_;
     bool maximize_;
 };
-
-/// The larger of the two; NaN if one is.
-template <class T>
-Lane<T> larger(Lane<T> a, Lane<T> b) {
-    return select(is_nan(a), a, select(is_greater(a, b), a, b));
-}
 
 template <class T>
 void sgd(T* theta, T* velocity, const T* gradient, size_t n, kernels::SgdStep step) {
@@ -69,7 +63,7 @@ void adam(T* theta, T* average, T* square_average, T* largest, const T* gradient
         Lane<T> v = beta2 * load(square_average) + square_taken * g * g;
         store(v, square_average);
         if (largest != nullptr) {
-            v = larger(v, load(largest));
+            v = Largest::combine(v, load(largest));
             store(v, largest);
         }
         store(before - step_size * m / (sqrt(v) * root_scale + eps), theta);
@@ -94,7 +88,7 @@ void rmsprop(T* theta, T* square_average, T* velocity, T* average, const T* grad
             const Lane<T> mean = alpha * load(average) + taken * g;
             store(mean, average);
             // Of gradients that don't change nothing is left but rounding, which may be negative.
-            spread = larger(spread - mean * mean, Lane<T>(T(0)));
+            spread = Largest::combine(spread - mean * mean, Lane<T>(T(0)));
         }
         const Lane<T> scale = sqrt(spread) + eps;
         if (velocity != nullptr) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "training.hpp"
+#include "validator.hpp"
 
 namespace support {
 namespace {
@@ -33,18 +34,6 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text) {
         }
     }
     return seeds;
-}
-
-/// A check of a number, whose own words appear in messages but not in --help.
-template <class Number, class Allowed>
-CLI::Validator number(const char* is, Allowed allowed) {
-    return CLI::Validator(
-        [is, allowed](std::string& text) {
-            Number number{};
-            const bool good = CLI::detail::lexical_cast(text, number) && allowed(number);
-            return good ? std::string() : fmt::format("{} is not {}", text, is);
-        },
-        "");
 }
 
 }  // namespace

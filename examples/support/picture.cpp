@@ -1,15 +1,13 @@
 #include "picture.hpp"
 
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <fstream>
+
+#include "process.hpp"
 
 namespace support {
 namespace {
@@ -138,27 +136,9 @@ void tiles(Script& script, const Report& report, const Box& box) {
 /// Runs gnuplot in the picture's folder. Returns its exit status, 127 if there is no such program.
 int run_gnuplot(const std::filesystem::path& script) {
     const std::string folder = script.has_parent_path() ? script.parent_path().string() : ".";
-    std::string program = "gnuplot";
-    std::string file = script.filename().string();
-    const std::array<char*, 3> arguments{program.data(), file.data(), nullptr};
-
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-    pid_t child = 0;
-    const int error = posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-        return 127;
-    }
-
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return 1;
-        }
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return run_program({"gnuplot", script.filename().string()}, [&](posix_spawn_file_actions_t& actions) {
+        posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+    });
 }
 
 std::string draw(const std::filesystem::path& stem, const Script& script) {

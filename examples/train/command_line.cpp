@@ -6,14 +6,17 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <type_traits>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "support/validator.hpp"
+
 namespace train {
 namespace {
+
+using support::number;
 
 constexpr const char* about = R"(Trains a multilayer perceptron on a data file, tests it, and writes a report.
 
@@ -41,19 +44,6 @@ Examples
   xtape-train --resume --output digits examples/data/digits.csv
   xtape-train predict digits/model.safetensors new.csv --output predictions.csv
 Exit codes: 0 done, 1 an error, 2 a command line that was not understood.)";
-
-/// A check of a number, whose own words appear in messages but not in --help.
-template <class Number, class Allowed>
-CLI::Validator number(const char* is, Allowed allowed) {
-    return CLI::Validator(
-        [is, allowed](std::string& text) {
-            Number value{};
-            const bool wraps = std::is_unsigned_v<Number> && text.starts_with('-');  // to a large number
-            const bool good = !wraps && CLI::detail::lexical_cast(text, value) && allowed(value);
-            return good ? std::string() : fmt::format("{} is not {}", text, is);
-        },
-        "");
-}
 
 CLI::Validator one_of(std::span<const char* const> names) {
     return CLI::Validator(

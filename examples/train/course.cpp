@@ -77,14 +77,6 @@ Course course_from(const Json& json) {
     return course;
 }
 
-Json text_of(const xtape::io::Checkpoint& checkpoint, const char* name) {
-    const auto found = checkpoint.text.find(name);
-    if (found == checkpoint.text.end()) {
-        throw xtape::ValueError(fmt::format("the checkpoint has no {}: another program has written it", name));
-    }
-    return Json::parse(found->second);
-}
-
 }  // namespace
 
 Json to_json(const Epoch& epoch, Task task) {
@@ -112,6 +104,21 @@ RunFacts facts_of(const Options& options, const Data& data) {
     return {course_of(options), data.preprocessing.to_json(), data.fingerprint, data.test_fingerprint};
 }
 
+std::map<std::string, std::string> texts_of(const RunFacts& facts) {
+    return {{"configuration", facts.configuration.dump()},
+            {"preprocessing", facts.preprocessing.dump()},
+            {"fingerprint", Json(facts.fingerprint).dump()},
+            {"test_fingerprint", Json(facts.test_fingerprint).dump()}};
+}
+
+Json text_of(const xtape::io::Checkpoint& file, const char* name) {
+    const auto found = file.text.find(name);
+    if (found == file.text.end()) {
+        throw xtape::ValueError(fmt::format("the checkpoint has no {}: another program has written it", name));
+    }
+    return Json::parse(found->second);
+}
+
 void save_checkpoint(const std::string& path, const RunFacts& facts, Moving& moving, bool finished) {
     xtape::io::Checkpoint checkpoint;
     xtape::io::insert_part(checkpoint.arrays, "network", moving.network.state_dict({.training = true}));
@@ -119,11 +126,8 @@ void save_checkpoint(const std::string& path, const RunFacts& facts, Moving& mov
     xtape::io::insert_part(checkpoint.arrays, "schedules", moving.schedules.state_dict());
     xtape::io::insert_part(checkpoint.arrays, "best", moving.course.best_weights);
     checkpoint.arrays.emplace("random", xtape::random::state());
-    checkpoint.text = {{"configuration", facts.configuration.dump()},
-                       {"preprocessing", facts.preprocessing.dump()},
-                       {"fingerprint", Json(facts.fingerprint).dump()},
-                       {"test_fingerprint", Json(facts.test_fingerprint).dump()},
-                       {"course", course_json(moving.course, finished).dump()}};
+    checkpoint.text = texts_of(facts);
+    checkpoint.text.emplace("course", course_json(moving.course, finished).dump());
     xtape::io::write_checkpoint(path, checkpoint);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,10 @@ struct RunFacts {
 };
 
 RunFacts facts_of(const Options& options, const Data& data);
+/// As JSON, for the texts of a file.
+std::map<std::string, std::string> texts_of(const RunFacts& facts);
+/// One of a file's texts. Throws ValueError if it is not there.
+Json text_of(const xtape::io::Checkpoint& file, const char* name);
 
 /// Replaces the checkpoint at once. Throws IoError.
 void save_checkpoint(const std::string& path, const RunFacts& facts, Moving& moving, bool finished);

@@ -1,8 +1,6 @@
 #include "graph.hpp"
 
 #include <array>
-#include <cerrno>
-#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -11,11 +9,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "html.hpp"
+#include "support/process.hpp"
 
 namespace train {
 namespace {
@@ -31,27 +28,12 @@ std::optional<std::string> run_dot(const std::string& text) {
     }
     std::rewind(input.get());
 
-    std::string program = "dot";
-    std::string format = "-Tsvg";
-    const std::array<char*, 3> arguments{program.data(), format.data(), nullptr};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    pid_t child = 0;
-    const int error = posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-        return std::nullopt;
-    }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return std::nullopt;
-        }
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    const int status = support::run_program({"dot", "-Tsvg"}, [&](posix_spawn_file_actions_t& actions) {
+        posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), STDIN_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), STDOUT_FILENO);
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    });
+    if (status != 0) {
         return std::nullopt;
     }
     std::string svg;

@@ -9,19 +9,14 @@ namespace {
 
 constexpr const char* program = "xtape-train";
 
-Json text_of(const xtape::io::Checkpoint& file, const char* name) { return Json::parse(file.text.at(name)); }
-
 }  // namespace
 
 void write_model(const std::string& path, Network& network, const RunFacts& facts, const Json& test) {
-    xtape::io::write_checkpoint(path, {network.state_dict(),
-                                       {{"format", "pt"},  // some of PyTorch's readers ask for this
-                                        {"program", program},
-                                        {"configuration", facts.configuration.dump()},
-                                        {"preprocessing", facts.preprocessing.dump()},
-                                        {"fingerprint", Json(facts.fingerprint).dump()},
-                                        {"test_fingerprint", Json(facts.test_fingerprint).dump()},
-                                        {"test", test.dump()}}});
+    xtape::io::Checkpoint file{network.state_dict(), texts_of(facts)};
+    file.text.emplace("format", "pt");  // some of PyTorch's readers ask for this
+    file.text.emplace("program", program);
+    file.text.emplace("test", test.dump());
+    xtape::io::write_checkpoint(path, file);
 }
 
 Model read_model(const std::string& path) {

@@ -62,11 +62,12 @@ void write_csv(const std::string& path, const xtape::Tensor<float>& predicted, c
         const auto probabilities = softmax(predicted, 1);
         text = "class";
         for (const std::string& name : classes) {
-            text += "," + quoted("probability of " + name);
+            text += fmt::format(",{}", quoted("probability of " + name));
         }
         for (std::size_t i = 0; i < samples; ++i) {
             const float* row = probabilities.data() + i * outputs;
-            text += "\n" + quoted(classes[static_cast<std::size_t>(std::max_element(row, row + outputs) - row)]);
+            text += fmt::format("\n{}",
+                                quoted(classes[static_cast<std::size_t>(std::max_element(row, row + outputs) - row)]));
             for (std::size_t j = 0; j < outputs; ++j) {
                 text += fmt::format(",{}", row[j]);
             }
@@ -85,9 +86,7 @@ void write_csv(const std::string& path, const xtape::Tensor<float>& predicted, c
         }
     }
     text += "\n";
-    xtape::io::AtomicFile file(path);
-    file.write(std::as_bytes(std::span(text)));
-    file.commit();
+    xtape::io::write_file(path, std::as_bytes(std::span(text)));
 }
 
 void write_npz(const std::string& path, const xtape::Tensor<float>& predicted, const Preprocessing& preprocessing) {

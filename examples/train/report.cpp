@@ -229,9 +229,7 @@ void write_report(const std::string& path, const Report& report) {
         escaped(report.title), escaped(report.headline.empty() ? "training" : report.headline), report_style,
         header(report), charts(report), test(report), section("The graph of the loss", graph_html(report.graph)),
         configuration(report), epochs_table(report));
-    xtape::io::AtomicFile file(path);
-    file.write(std::as_bytes(std::span(page)));
-    file.commit();
+    xtape::io::write_file(path, std::as_bytes(std::span(page)));
 }
 
 }  // namespace train

@@ -30,20 +30,24 @@ def repeats_the_test(tool, data, headline, *options):
     return model
 
 
+def predicted(tool, model, data):
+    """What predict prints, and what it writes: the rows of the CSV file and the arrays of the npz file."""
+    text = tool.run("predict", model, data, "--output", tool.folder / "out.csv")
+    tool.run("predict", model, data, "--output", tool.folder / "out.npz")
+    return text, read_csv(tool.folder / "out.csv"), read_npz(tool.folder / "out.npz")
+
+
 def classes(tool):
     """the test accuracy comes out again; CSV and npz hold the same classes and probabilities, which add up to 1"""
     data = tool.folder / "flowers.csv"
     flowers(data)
     model = repeats_the_test(tool, data, "test accuracy: ", "--epochs", 10, "--layers", "16", "--lr", 0.01)
-    text = tool.run("predict", model, data, "--output", tool.folder / "out.csv")
-    tool.run("predict", model, data, "--output", tool.folder / "out.npz")
+    text, table, arrays = predicted(tool, model, data)
     names = json.loads(read_safetensors(model)[0]["preprocessing"])["classes"]
-    table = read_csv(tool.folder / "out.csv")
     expect(table[0] == ["class"] + ["probability of " + name for name in names], table[0])
     truth = [row[-1] for row in read_csv(data)[1:]]
     right = sum(row[0] == true for row, true in zip(table[1:], truth))
     expect(len(table) - 1 == len(truth) and f"accuracy: {100 * right / len(truth):.1f}%" in text.splitlines(), text)
-    arrays = read_npz(tool.folder / "out.npz")
     expect(arrays["class"][1] == [names.index(row[0]) for row in table[1:]], "classes differ")
     expect(arrays["probabilities"][0] == (len(truth), 3), arrays["probabilities"][0])
     for i, row in enumerate(table[1:]):
@@ -57,15 +61,13 @@ def values(tool):
     data = tool.folder / "houses.csv"
     houses(data)
     model = repeats_the_test(tool, data, "test RMSE: ", "--epochs", 30, "--layers", "32", "--lr", 0.01)
-    text = tool.run("predict", model, data, "--output", tool.folder / "out.csv")
-    tool.run("predict", model, data, "--output", tool.folder / "out.npz")
-    table = read_csv(tool.folder / "out.csv")
+    text, table, arrays = predicted(tool, model, data)
     expect(table[0] == ["price"], table[0])
     guesses = [float(row[0]) for row in table[1:]]
     truth = [float(row[-1]) for row in read_csv(data)[1:]]
     rmse = (sum((a - b) ** 2 for a, b in zip(guesses, truth)) / len(truth)) ** 0.5
     expect(abs(rmse - figure(text, "RMSE")) < 1e-3 * rmse, f"{rmse}: {text}")
-    shape, there = read_npz(tool.folder / "out.npz")["prediction"]
+    shape, there = arrays["prediction"]
     expect(shape == (len(truth), 1) and all(abs(a - b) < 1e-6 * abs(b) for a, b in zip(guesses, there)), shape)
 
 
