@@ -76,7 +76,8 @@ void write_csv(const std::string& path, const xtape::Tensor<float>& predicted, c
         const std::string& target = preprocessing.schema().target;
         const std::string name = target.empty() ? "prediction" : target;
         for (std::size_t j = 0; j < outputs; ++j) {
-            text += (j == 0 ? "" : ",") + quoted(outputs == 1 ? name : fmt::format("{} {}", name, j + 1));
+            text +=
+                fmt::format("{}{}", j == 0 ? "" : ",", quoted(outputs == 1 ? name : fmt::format("{} {}", name, j + 1)));
         }
         const xt::xarray<double> values = values_of(predicted, preprocessing);
         for (std::size_t i = 0; i < samples; ++i) {
