@@ -4,6 +4,7 @@
 #include <xtape/autograd/check_gradients.hpp>
 #include <xtape/autograd/checkpoint.hpp>
 #include <xtape/autograd/creation.hpp>
+#include <xtape/autograd/cumulative.hpp>
 #include <xtape/autograd/custom.hpp>
 #include <xtape/autograd/dot.hpp>
 #include <xtape/autograd/einsum.hpp>

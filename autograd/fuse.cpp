@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
-#include <type_traits>
 
 #include <xtape/autograd/broadcast.hpp>
 #include <xtape/autograd/elementwise_arguments.hpp>
@@ -20,10 +18,6 @@ namespace {
 
 // How many inputs may have their derivatives computed with the value and saved.
 constexpr std::size_t most_partials = 4;
-
-template <class T>
-Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
-                         std::span<const Tensor<T>* const> inputs);
 
 Spread spread_of(const Shape& input, bool is_of_run_shape, bool single) {
     if (single) {
@@ -183,6 +177,8 @@ Shape common_shape(std::span<const Tensor<T>* const> inputs) {
     return shape;
 }
 
+}  // namespace
+
 template <class T>
 Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
                          std::span<const Tensor<T>* const> inputs) {
@@ -253,43 +249,10 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduc
     return y;
 }
 
-constexpr std::size_t most_variants = 16;  // of a lambda's program that are kept
-constinit std::atomic<std::size_t> kept{0};
-
-bool same(const Steps& a, const Steps& b) {
-    static_assert(std::has_unique_object_representations_v<Step>);
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Step)) == 0;
-}
-
-template <class T>
-Ref<Compiled<T>> find_or_compile(Program<T>& program, Index result, Index inputs, CallSite<T>& site) {
-    std::size_t variants = 0;
-    Compiled<T>* first = site.first.load(std::memory_order_acquire);
-    for (Compiled<T>* known = first; known != nullptr; known = known->next) {
-        if (known->result() == result && same(known->program().steps, program.steps)) {
-            return Ref<Compiled<T>>::share(known);
-        }
-        ++variants;
-    }
-    auto made = Ref<Compiled<T>>::adopt(make_pooled<Compiled<T>>(program, result, inputs));
-    if (variants < most_variants) {
-        made->refs.retain();  // for the list
-        kept.fetch_add(1, std::memory_order_relaxed);
-        made->next = first;
-        while (!site.first.compare_exchange_weak(made->next, made.get(), std::memory_order_acq_rel)) {
-        }
-    }
-    return made;
-}
-
-}  // namespace
-
-std::size_t kept_programs() noexcept { return kept.load(std::memory_order_relaxed); }
-
 template <class T>
 Tensor<T> evaluate(Program<T> program, Index result, Reduction reduction, std::span<const Tensor<T>* const> inputs,
                    CallSite<T>& site) {
-    Ref<Compiled<T>> compiled = find_or_compile(program, result, static_cast<Index>(inputs.size()), site);
+    Ref<Compiled<T>> compiled = find_or_compile<T>(program, {&result, 1}, static_cast<Index>(inputs.size()), site);
     return apply_compiled<T>(std::move(compiled), std::move(program.numbers), reduction, inputs);
 }
 
@@ -324,6 +287,7 @@ V clip(const V& x, double lo, double hi) {
 }
 
 #define XTAPE_INSTANTIATE(T)                                                                                    \
+    template Tensor<T> apply_compiled(Ref<Compiled<T>>, PoolVector<T>, Reduction, std::span<const Tensor<T>* const>); \
     template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&); \
     template Value<T> polygamma(int, const Value<T>&);                                                          \
     template Value<T> leaky_relu(const Value<T>&, double);                                                      \

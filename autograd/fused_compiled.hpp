@@ -1,15 +1,17 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <string>
 
 #include <xtape/autograd/fused_plan.hpp>
 #include <xtape/autograd/storage.hpp>
+#include <xtape/autograd/tensor.hpp>
 
 namespace xtape::fused {
 
 /// What a program is run for.
-enum class Purpose : char { value, value_and_partials, gradients };
+enum class Purpose : char { value, value_and_partials, partials, gradients };
 
 /// What a plan is made for: the purpose, what becomes of the results, and how each input is used.
 class Use {
@@ -22,15 +24,15 @@ public:
     void set_purpose(Purpose purpose) { key_[2] = static_cast<char>(purpose); }
     /// `wanted`: it is differentiated by; `add`: to a gradient that is there.
     void set(std::size_t input, Spread spread, bool wanted, bool add = false) {
-        key_[begin + input] = static_cast<char>(static_cast<int>(spread) | (wanted ? 4 : 0) | (add ? 8 : 0));
+        key_[begin + input] = static_cast<char>(static_cast<int>(spread) | (wanted ? 8 : 0) | (add ? 16 : 0));
     }
     [[nodiscard]] Purpose purpose() const { return static_cast<Purpose>(key_[2]); }
     [[nodiscard]] Reduction reduction() const { return static_cast<Reduction>(key_[1]); }
     [[nodiscard]] bool single() const { return key_[0] != 0; }  // the run has one element
     [[nodiscard]] std::size_t inputs() const { return key_.size() - begin; }
-    [[nodiscard]] Spread spread(std::size_t input) const { return static_cast<Spread>(key_[begin + input] & 3); }
-    [[nodiscard]] bool wants(std::size_t input) const { return (key_[begin + input] & 4) != 0; }
-    [[nodiscard]] bool adds(std::size_t input) const { return (key_[begin + input] & 8) != 0; }
+    [[nodiscard]] Spread spread(std::size_t input) const { return static_cast<Spread>(key_[begin + input] & 7); }
+    [[nodiscard]] bool wants(std::size_t input) const { return (key_[begin + input] & 8) != 0; }
+    [[nodiscard]] bool adds(std::size_t input) const { return (key_[begin + input] & 16) != 0; }
     friend bool operator==(const Use&, const Use&) = default;
 
 private:
@@ -46,7 +48,7 @@ public:
     RefCount refs;
     Compiled* next = nullptr;  // in its call site's list
 
-    Compiled(Program<T> program, Index result, Index inputs);
+    Compiled(Program<T> program, std::span<const Index> results, Index inputs);
     Compiled(const Compiled&) = delete;
     Compiled& operator=(const Compiled&) = delete;
     ~Compiled();
@@ -56,24 +58,32 @@ public:
     }
 
     [[nodiscard]] const Program<T>& program() const noexcept { return program_; }
-    [[nodiscard]] Index result() const noexcept { return result_; }
+    [[nodiscard]] std::span<const Index> results() const noexcept { return results_; }
     [[nodiscard]] Index inputs() const noexcept { return static_cast<Index>(derived_.size()); }
-    /// Whether the result depends on an input, and whether it is differentiable by it.
+    /// Whether results depend on an input, and whether they, or one of them, are differentiable by it.
     [[nodiscard]] bool reads(std::size_t input) const { return reads_[input] != 0; }
-    [[nodiscard]] bool leads_from(std::size_t input) const { return leads_[input] != 0; }
+    [[nodiscard]] bool leads_from(std::size_t input) const;
+    [[nodiscard]] bool leads_from(std::size_t input, std::size_t result) const {
+        return leads_[result * inputs() + input] != 0;
+    }
     /// Steps that take many times as long as to read and write an element.
     [[nodiscard]] std::size_t costly_steps() const noexcept { return costly_steps_; }
     /// Whether a derivative of it selects.
     [[nodiscard]] bool chooses() const noexcept { return chooses_; }
 
-    /// Its outputs: for a value the result (of a mean the sum), then for partials and gradients those by the wanted
-    /// inputs, in order. One more input, the last, is for gradients the result's own, and for the partials of a mean
-    /// the share that an element has in it.
+    /// Its outputs: for a value the results (of a mean the sum), then for partials those of each result by each wanted
+    /// input that leads to it, for gradients those by the wanted inputs, in order. More inputs, the last, are for
+    /// gradients the results' own, and for the partials of a mean the share that an element has in it.
     [[nodiscard]] const Plan<T>& plan(const Use& use);
 
-    /// The program of the gradient by an input, to be differentiated itself; the result's own gradient is one more
-    /// input. Its numbers begin with this one's.
+    /// The program of the gradient by an input, to be differentiated itself; the results' own gradients are more
+    /// inputs. Its numbers begin with this one's.
     [[nodiscard]] Ref<Compiled> gradient(std::size_t input);
+
+    /// Of a recurrence, whose first inputs are its results at the step before: the recurrence of their gradients, which
+    /// goes from a step to the one before it. It is linear: the inputs after the gradients are the partial derivatives
+    /// of each result by each state that leads to it, then what else arrives at each state.
+    [[nodiscard]] Ref<Compiled> adjoint();
 
 private:
     struct CachedPlan {
@@ -82,15 +92,20 @@ private:
         CachedPlan* next;
     };
     [[nodiscard]] Plan<T> compile(const Use& use) const;
+    void mark_leads(std::size_t result);
+    [[nodiscard]] PoolVector<Index> append_seeds(Program<T>& program, std::size_t first) const;
+    template <class Make>
+    [[nodiscard]] static Ref<Compiled> kept(std::atomic<Compiled*>& known, Make make);
 
     Program<T> program_;
-    Index result_;
+    PoolVector<Index> results_;
     PoolVector<char> reads_;
-    PoolVector<char> leads_;
+    PoolVector<char> leads_;  // by result and input
     std::size_t costly_steps_ = 0;
     bool chooses_ = false;
     std::atomic<CachedPlan*> plans_{nullptr};
     PoolVector<std::atomic<Compiled*>> derived_;
+    std::atomic<Compiled*> adjoint_{nullptr};
 };
 
 template <class U, class... Args>
@@ -103,6 +118,19 @@ template <class U, class... Args>
         throw;
     }
 }
+
+template <class T>
+struct CallSite;
+
+/// What is compiled of a program: it is looked for among what its call site keeps, and else made and kept.
+template <class T>
+[[nodiscard]] Ref<Compiled<T>> find_or_compile(const Program<T>& program, std::span<const Index> results, Index inputs,
+                                               CallSite<T>& site);
+
+/// Runs a program of one result on tensors and records it as one node.
+template <class T>
+[[nodiscard]] Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
+                                       std::span<const Tensor<T>* const> inputs);
 
 /// How many programs call sites keep, for as long as the process lives; they lie in the pool.
 [[nodiscard]] std::size_t kept_programs() noexcept;

@@ -1,5 +1,6 @@
 #include <xtape/autograd/fused_gradient.hpp>
 
+#include <algorithm>
 #include <array>
 
 #include <xtape/autograd/fused_reading.hpp>
@@ -47,17 +48,22 @@ constexpr auto recorded_pulls = table_of<T>(UnarySteps{}, BinarySteps{});
 template <class T>
 class Gradients {
 public:
-    Gradients(Program<T>& program, Index result, Index seed, const InputFlags& wanted, const InputFlags& uniform,
-              Reading reading)
-        : program_(program), reading_(reading), active_(result + 1), uniform_(result + 1), gradient_(result + 1, none) {
-        for (Index i = 0; i <= result; ++i) {
+    Gradients(Program<T>& program, std::span<const Index> results, std::span<const Index> seeds,
+              const InputFlags& wanted, const InputFlags& uniform, Reading reading)
+        : program_(program), reading_(reading) {
+        const Index end = *std::max_element(results.begin(), results.end()) + 1;
+        active_.resize(end);
+        uniform_.resize(end);
+        gradient_.resize(end, none);
+        for (Index i = 0; i < end; ++i) {
             mark(i, wanted, uniform);
         }
-        if (active_[result] == 0) {
-            return;
+        for (std::size_t k = 0; k < results.size(); ++k) {
+            if (active_[results[k]] != 0) {
+                arrive(results[k], uniform_[results[k]] != 0 ? sum(seeds[k]) : seeds[k]);
+            }
         }
-        gradient_[result] = uniform_[result] != 0 ? sum(seed) : seed;
-        for (Index i = result + 1; i-- > 0;) {
+        for (Index i = end; i-- > 0;) {
             if (gradient_[i] != none && program.steps[i].code != Code::input) {
                 const Traits& rule = traits(program.steps[i].code);
                 pull(i, rule.left, true);
@@ -96,6 +102,10 @@ private:
     }
 
     Index sum(Index x) { return program_.append({.code = Code::sum, .a = x}); }
+    void arrive(Index i, Index term) {
+        Index& arrived = gradient_[i];
+        arrived = arrived == none ? term : program_.append({.code = Code::Add, .a = arrived, .b = term});
+    }
 
     // Adds what step i passes on to the gradient of its left or right operand.
     void pull(Index i, const Pull& rule, bool left) {
@@ -131,7 +141,7 @@ private:
         if (is_summed) {
             term = sum(term);
         }
-        arrived = arrived == none ? term : program_.append({.code = Code::Add, .a = arrived, .b = term});
+        arrive(operand, term);
     }
 
     // The step that is the derivative, where there is one. Sine and cosine of the same value come together.
@@ -171,14 +181,14 @@ private:
 }  // namespace
 
 template <class T>
-PoolVector<Index> append_gradients(Program<T>& program, Index result, Index seed, const InputFlags& wanted,
-                                   const InputFlags& uniform, Reading reading) {
-    return Gradients<T>(program, result, seed, wanted, uniform, reading).of_inputs(wanted.size());
+PoolVector<Index> append_gradients(Program<T>& program, std::span<const Index> results, std::span<const Index> seeds,
+                                   const InputFlags& wanted, const InputFlags& uniform, Reading reading) {
+    return Gradients<T>(program, results, seeds, wanted, uniform, reading).of_inputs(wanted.size());
 }
 
-template PoolVector<Index> append_gradients(Program<float>&, Index, Index, const InputFlags&, const InputFlags&,
-                                            Reading);
-template PoolVector<Index> append_gradients(Program<double>&, Index, Index, const InputFlags&, const InputFlags&,
-                                            Reading);
+template PoolVector<Index> append_gradients(Program<float>&, std::span<const Index>, std::span<const Index>,
+                                            const InputFlags&, const InputFlags&, Reading);
+template PoolVector<Index> append_gradients(Program<double>&, std::span<const Index>, std::span<const Index>,
+                                            const InputFlags&, const InputFlags&, Reading);
 
 }  // namespace xtape::fused

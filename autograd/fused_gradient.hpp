@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include <xtape/autograd/fused_program.hpp>
 
 namespace xtape::fused {
@@ -13,15 +15,16 @@ enum class Reading {
 /// For each input of a program, by number.
 using InputFlags = PoolVector<char>;
 
-/// Appends to a program the steps of the gradients of `result` by the wanted inputs, for a gradient `seed` of the
-/// result itself (a constant one is taken for 1); tells for each input where its gradient is, `none` where the result
-/// does not depend on it. Reverse mode, on programs instead of numbers: each step of the program is visited once,
+/// Appends to a program the steps of the gradients of `results` by the wanted inputs, for gradients `seeds` of the
+/// results themselves (a constant one is taken for 1); tells for each input where its gradient is, `none` where no
+/// result depends on it. Reverse mode, on programs instead of numbers: each step of the program is visited once,
 /// newest first.
 ///
-/// `uniform` flags inputs of which there is but one element for all of the result's: their gradients, and those of
+/// `uniform` flags inputs of which there is but one element for all of the results': their gradients, and those of
 /// what was made of nothing else, are sums.
 template <class T>
-[[nodiscard]] PoolVector<Index> append_gradients(Program<T>& program, Index result, Index seed,
-                                                 const InputFlags& wanted, const InputFlags& uniform, Reading reading);
+[[nodiscard]] PoolVector<Index> append_gradients(Program<T>& program, std::span<const Index> results,
+                                                 std::span<const Index> seeds, const InputFlags& wanted,
+                                                 const InputFlags& uniform, Reading reading);
 
 }  // namespace xtape::fused

@@ -137,7 +137,7 @@ private:
         }
     }
 
-    [[nodiscard]] At new_place(Source source, Index index, bool moves = false) {
+    [[nodiscard]] At new_place(Source source, Index index, Moves moves = Moves::never) {
         plan_.places_.push_back({source, moves, index});
         return static_cast<At>(plan_.places_.size() - 1);
     }
@@ -163,7 +163,7 @@ private:
         if (value.phase != Phase::tiled) {
             return new_place(Source::cell, plan_.cells_++);
         }
-        return value.home != none ? new_place(Source::output, value.home, true) : free_slot();
+        return value.home != none ? new_place(Source::output, value.home, Moves::with_run) : free_slot();
     }
 
     // Where a kernel finds an operand that it reads element by element.
@@ -210,8 +210,12 @@ private:
     }
 
     void emit_input(Index input, Value& value) {
-        value.at = new_place(Source::input, input, inputs_[input] == Spread::whole);
-        if (inputs_[input] == Spread::smaller) {
+        const Spread spread = inputs_[input];
+        value.at = new_place(Source::input, input,
+                             spread == Spread::whole ? Moves::with_run
+                             : spread == Spread::row ? Moves::within_row
+                                                     : Moves::never);
+        if (spread == Spread::smaller) {
             const At slot = free_slot();
             plan_.tiled_.push_back(Call{
                 .kind = Kind::expand, .index = static_cast<Index>(plan_.expanded_.size()), .a = value.at, .out = slot});
@@ -343,7 +347,7 @@ private:
             }
             const Phase phase = target.single ? Phase::after : Phase::tiled;
             const At from = moving(target.value, phase);
-            const At to = new_place(Source::output, k, !target.single);
+            const At to = new_place(Source::output, k, target.single ? Moves::never : Moves::with_run);
             calls(phase).push_back(target.add ? sum_of(to, from, 1) : Call{.kind = Kind::copy, .a = from, .out = to});
         }
     }

@@ -14,6 +14,14 @@ enum class Spread : std::uint8_t {
     one,      // for all
     whole,    // one for each
     smaller,  // it broadcasts
+    row,      // those of one row, for each row
+};
+
+/// How the elements of a run follow each other: in rows of equal length, one after the other. A row may read what the
+/// row before it wrote.
+struct Rows {
+    std::size_t count = 1;
+    bool backward = false;  // the last one first
 };
 
 /// Which value is to go where.
@@ -34,10 +42,11 @@ public:
         const T* data;
         const Shape* shape;
     };
-    /// Runs it over all elements of a shape. Outputs, in the targets' order, overlap no inputs. `numbers` are the
-    /// program's, or the first of them if the others are those that the plan was made with.
-    void run(const Shape& shape, std::span<const Input> inputs, std::span<T* const> outputs,
-             std::span<const T> numbers) const;
+    /// Runs it over all elements of a shape. What is written for one row, to the outputs in the targets' order, overlaps
+    /// nothing that is read for it. `numbers` are the program's, or the first of them if the others are those that the
+    /// plan was made with.
+    void run(const Shape& shape, std::span<const Input> inputs, std::span<T* const> outputs, std::span<const T> numbers,
+             Rows rows = {}) const;
 
 private:
     // Where a value lies in a run.
@@ -49,9 +58,14 @@ private:
         cell,  // one element, for a value that is the same everywhere
         slot,  // a tile's elements
     };
+    enum class Moves : std::uint8_t {
+        never,
+        within_row,  // on to the next tile, but not to the next row
+        with_run,
+    };
     struct Place {
         Source source = Source::nowhere;
-        bool moves = false;  // on to the next tile with the run
+        Moves moves = Moves::never;
         Index index = 0;
     };
     using At = Index;  // a place, by number

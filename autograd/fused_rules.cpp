@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <type_traits>
 
@@ -56,10 +57,12 @@ constexpr auto table = table_of(UnarySteps{}, BinarySteps{});
 
 const Traits& traits(Code code) { return table[static_cast<std::size_t>(code)]; }
 
-PoolVector<char> needed_for(const Steps& steps, Index wanted) {
-    PoolVector<char> needed(wanted + 1);
-    needed[wanted] = 1;
-    for (Index i = wanted + 1; i-- > 0;) {
+PoolVector<char> needed_for(const Steps& steps, std::span<const Index> wanted) {
+    PoolVector<char> needed(*std::max_element(wanted.begin(), wanted.end()) + 1);
+    for (const Index i : wanted) {
+        needed[i] = 1;
+    }
+    for (auto i = static_cast<Index>(needed.size()); i-- > 0;) {
         if (needed[i] != 0) {
             for_each_operand(steps, steps[i], [&](Index operand) { needed[operand] = 1; });
         }
@@ -69,7 +72,7 @@ PoolVector<char> needed_for(const Steps& steps, Index wanted) {
 
 template <class T>
 Program<T> pruned(const Program<T>& program, Index wanted) {
-    const PoolVector<char> needed = needed_for(program.steps, wanted);
+    const PoolVector<char> needed = needed_for(program.steps, {&wanted, 1});
     PoolVector<Index> moved(needed.size());
     Program<T> rest(0);
     rest.numbers = program.numbers;

@@ -2,6 +2,8 @@
 
 // What fused programs have to do with the rules of rules.hpp. Not for users: those rules' names are xtape's own.
 
+#include <span>
+
 #include <xtape/autograd/fused_program.hpp>
 #include <xtape/autograd/rules.hpp>
 
@@ -69,8 +71,8 @@ void for_each_operand(const Steps& steps, const Step& step, F f) {
     }
 }
 
-/// Which steps `wanted` depends on, itself included.
-[[nodiscard]] PoolVector<char> needed_for(const Steps& steps, Index wanted);
+/// Which steps those `wanted` depend on, themselves included, up to the last of them.
+[[nodiscard]] PoolVector<char> needed_for(const Steps& steps, std::span<const Index> wanted);
 
 /// What a program becomes when only one value is wanted of it: the last. Its numbers stay.
 template <class T>

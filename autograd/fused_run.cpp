@@ -47,8 +47,8 @@ template <class T>
 class Plan<T>::Run {
 public:
     Run(const Plan& plan, const Shape& shape, std::span<const Input> inputs, std::span<T* const> outputs,
-        std::span<const T> numbers)
-        : plan_(plan), kernels_(kernels::active<T>()), size_(element_count(shape)) {
+        std::span<const T> numbers, Rows rows)
+        : plan_(plan), kernels_(kernels::active<T>()), rows_(rows), length_(element_count(shape) / rows.count) {
         expansions_.reserve(plan.expanded_.size());
         for (const Index input : plan.expanded_) {
             expansions_.emplace_back(shape, std::array{inputs[input].shape});
@@ -61,14 +61,11 @@ public:
             perform(call, 0, call.kind == Kind::fill ? tile_ : 1);
         }
         if (!plan_.tiled_.empty()) {
-            for (std::size_t at = 0; at < size_; at += tile_) {
+            for (std::size_t at = 0; at < length_; at += tile_) {
                 if (at != 0) {
-                    move_on();
+                    to_next_tile();
                 }
-                const std::size_t n = std::min(tile_, size_ - at);
-                for (const Call& call : plan_.tiled_) {
-                    perform(call, at, n);
-                }
+                perform_column(at, std::min(tile_, length_ - at));
             }
         }
         for (const Call& call : plan_.after_) {
@@ -83,7 +80,7 @@ private:
         constexpr std::size_t line = 64 / sizeof(T);
         const auto whole_lines = [](std::size_t n) { return (n + line - 1) / line * line; };
         tile_ = std::clamp<std::size_t>(cache_bytes / sizeof(T) / (plan_.slots_ + 1U) / line * line, 256, 1024);
-        tile_ = std::min(tile_, whole_lines(std::max<std::size_t>(size_, 1)));
+        tile_ = std::min(tile_, whole_lines(std::max<std::size_t>(length_, 1)));
         // No power of 2: slots would fight for the same ways of the cache.
         const std::size_t slot_size = tile_ + (tile_ == 1024 ? line : 0);
 
@@ -111,12 +108,39 @@ private:
             case Source::cell: places_[k] = cells + place.index; break;
             case Source::slot: places_[k] = slots + place.index * slot_size; break;
             }
+            if (rows_.backward && place.moves == Moves::with_run) {
+                places_[k] += (rows_.count - 1) * length_;
+            }
         }
     }
 
-    void move_on() {
+    // The n elements from `at` on of all rows, one row after the other.
+    void perform_column(std::size_t at, std::size_t n) {
+        for (std::size_t done = 0; done < rows_.count; ++done) {
+            if (done != 0) {
+                move(Moves::with_run, row_step());
+            }
+            const std::size_t row = rows_.backward ? rows_.count - 1 - done : done;
+            for (const Call& call : plan_.tiled_) {
+                perform(call, row * length_ + at, n);
+            }
+        }
+    }
+
+    void to_next_tile() {
+        const auto tile = static_cast<std::ptrdiff_t>(tile_);
+        move(Moves::within_row, tile);
+        move(Moves::with_run, tile - static_cast<std::ptrdiff_t>(rows_.count - 1) * row_step());
+    }
+
+    [[nodiscard]] std::ptrdiff_t row_step() const {
+        const auto length = static_cast<std::ptrdiff_t>(length_);
+        return rows_.backward ? -length : length;
+    }
+
+    void move(Moves which, std::ptrdiff_t distance) {
         for (std::size_t k = 0; k < plan_.places_.size(); ++k) {
-            places_[k] += plan_.places_[k].moves ? tile_ : 0;
+            places_[k] += plan_.places_[k].moves == which ? distance : 0;
         }
     }
 
@@ -151,7 +175,8 @@ private:
 
     const Plan& plan_;
     const kernels::Kernels<T>& kernels_;
-    std::size_t size_;
+    Rows rows_;
+    std::size_t length_;  // of a row
     std::size_t tile_ = 0;
     PoolVector<BroadcastPlan<1>> expansions_;
     Ref<Storage> memory_;  // all that follows
@@ -161,13 +186,13 @@ private:
 
 template <class T>
 void Plan<T>::run(const Shape& shape, std::span<const Input> inputs, std::span<T* const> outputs,
-                  std::span<const T> numbers) const {
-    Run(*this, shape, inputs, outputs, numbers)();
+                  std::span<const T> numbers, Rows rows) const {
+    Run(*this, shape, inputs, outputs, numbers, rows)();
 }
 
 template void Plan<float>::run(const Shape&, std::span<const Input>, std::span<float* const>,
-                               std::span<const float>) const;
+                               std::span<const float>, Rows) const;
 template void Plan<double>::run(const Shape&, std::span<const Input>, std::span<double* const>,
-                                std::span<const double>) const;
+                                std::span<const double>, Rows) const;
 
 }  // namespace xtape::fused

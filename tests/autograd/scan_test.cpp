@@ -1,152 +1,242 @@
-// Running sums and products against naive loops; products with zeros, infinities and NaNs; messages.
+// scan against the same steps recorded one by one: values, derivatives of several orders, shapes, conventions, errors.
 
-#include <cmath>
 #include <limits>
-#include <string>
-#include <vector>
-
-#include <doctest/doctest.h>
-
-#include <xtape/autograd.hpp>
-#include <xtape/autograd/describe.hpp>
-#include <xtape/autograd/scan.hpp>
 
 #include "expect.hpp"
+#include "fused_comparison.hpp"
 
-using namespace xtape;
+using namespace fused_comparison;
 using expect::elements;
 using expect::message;
 
 namespace {
 
-using Array = xt::xarray<double>;
-using Numbers = std::vector<double>;
-
 constexpr double inf = std::numeric_limits<double>::infinity();
-constexpr double NaN = std::numeric_limits<double>::quiet_NaN();
 
-/// The gradient of sum(v * cumprod(x)), term by term, a product that lacks a factor each: nothing is divided.
-Numbers naive_gradient(const Numbers& x, const Numbers& v) {
-    Numbers gradient(x.size(), 0.0);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        for (std::size_t j = i; j < x.size(); ++j) {
-            double term = v[j];
-            for (std::size_t m = 0; m <= j; ++m) {
-                term *= m == i ? 1.0 : x[m];
-            }
-            gradient[i] += term;
+constexpr auto next = [](auto y, auto x, auto w) { return tanh(w * y + x); };
+constexpr auto cell = [](auto hidden, auto memory, auto x, auto w, auto b) {
+    auto after = memory * sigmoid(x * w + b) + sigmoid(hidden * w) * tanh(hidden * b - x);
+    return std::array{sigmoid(x - w) * tanh(after), after};
+};
+constexpr auto three = [](auto a, auto b, auto c, auto x) {
+    return std::tuple{b, 0.5 * a - c * x, where(x > 0, sin(a), 0.9 * c)};
+};
+
+/// Row t of an input as its shape and the results' say.
+template <class T>
+Tensor<T> at_step(const Tensor<T>& x, std::size_t rank, std::size_t t) {
+    if (x.dimension() < rank) {
+        return x;
+    }
+    return view(x, x.shape()[0] == 1 ? 0 : t);
+}
+
+template <class State>
+auto as_array(const State& state) {
+    if constexpr (requires { state.shape(); }) {
+        return std::array{state};
+    } else {
+        return std::apply([](const auto&... s) { return std::array{s...}; }, state);
+    }
+}
+
+/// All states of f's recurrence, stacked, as xs say: `states` initial ones, then `inputs` others.
+template <class T, std::size_t states, std::size_t inputs, class F>
+Tensor<T> by_scan(const F& f, const Tensors<T>& xs) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>)->Tensor<T> {
+        if constexpr (states == 1) {
+            return scan(f, xs[0], xs[1 + i]...);
+        } else if constexpr (states == 2) {
+            const auto [a, b] = scan(f, {xs[0], xs[1]}, xs[2 + i]...);
+            return stack({a, b});
+        } else {
+            const auto [a, b, c] = scan(f, {xs[0], xs[1], xs[2]}, xs[3 + i]...);
+            return stack({a, b, c});
         }
     }
-    return gradient;
+    (std::make_index_sequence<inputs>{});
 }
-
-/// The Hessian likewise, row by row.
-Numbers naive_hessian(const Numbers& x, const Numbers& v) {
-    Numbers hessian;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        for (std::size_t k = 0; k < x.size(); ++k) {
-            double total = 0.0;
-            for (std::size_t j = std::max(i, k); j < x.size() && i != k; ++j) {
-                double term = v[j];
-                for (std::size_t m = 0; m <= j; ++m) {
-                    term *= m == i || m == k ? 1.0 : x[m];
-                }
-                total += term;
-            }
-            hessian.push_back(total);
+template <class T, std::size_t states, std::size_t inputs, class F>
+Tensor<T> by_steps(const F& f, const Tensors<T>& xs, const Shape& shape) {
+    return [&]<std::size_t... k, std::size_t... i>(std::index_sequence<k...>, std::index_sequence<i...>) {
+        const Shape row(shape.begin() + 1, shape.end());
+        std::array<Tensor<T>, states> state{broadcast_to(xs[k], row)...};
+        std::array<Tensors<T>, states> all;
+        for (std::size_t t = 0; t < shape[0]; ++t) {
+            const auto after = as_array(f(state[k]..., at_step(xs[states + i], shape.size(), t)...));
+            ((state[k] = broadcast_to(after[k], row), all[k].push_back(state[k])), ...);
         }
+        const Tensors<T> stacked{stack(all[k])...};
+        return states == 1 ? stacked[0] : stack(stacked);
     }
-    return hessian;
+    (std::make_index_sequence<states>{}, std::make_index_sequence<inputs>{});
 }
 
-Tensor<double> from(const Numbers& numbers) {
-    Tensor<double> x = Tensor<double>::uninitialized({numbers.size()});
-    std::copy(numbers.begin(), numbers.end(), x.fresh_data());
-    return x;
-}
-
-Numbers gradient_of_cumprod(const Numbers& numbers, const Numbers& v, bool recorded) {
-    const auto x = parameter(from(numbers));
-    return elements(grad(cumprod(x, 0), {x}, {.seed = from(v), .create_graph = recorded}).front());
+/// Checks f on random inputs of these shapes, the states' first, whose results are of `shape`.
+template <class T, std::size_t states, class F, std::size_t count>
+void check_scan(const std::string& name, const F& f, const Shape& shape, const Shape (&shapes)[count], int order = 2,
+                const std::vector<bool>& wanted = {}) {
+    const Pair<T> pair{name, [&](const Tensors<T>& xs) { return by_scan<T, states, count - states>(f, xs); },
+                       [&](const Tensors<T>& xs) { return by_steps<T, states, count - states>(f, xs, shape); }};
+    check_pair(pair, {shapes, shapes + count}, order, wanted);
 }
 
 }  // namespace
 
-TEST_CASE("cumsum and cumprod run along their axis, and over all elements as one row without one") {
-    const Tensor<double> x(Array{{{1., 2.}, {3., 4.}, {5., 6.}}, {{-1., 0.}, {2., 0.5}, {3., 2.}}});
-    CHECK(elements(cumsum(x, 0)) == Numbers{1, 2, 3, 4, 5, 6, 0, 2, 5, 4.5, 8, 8});
-    CHECK(elements(cumsum(x, 1)) == Numbers{1, 2, 4, 6, 9, 12, -1, 0, 1, 0.5, 4, 2.5});
-    CHECK(elements(cumsum(x, -1)) == Numbers{1, 3, 3, 7, 5, 11, -1, -1, 2, 2.5, 3, 5});
-    CHECK(elements(cumsum(x)) == Numbers{1, 3, 6, 10, 15, 21, 20, 20, 22, 22.5, 25.5, 27.5});
-    CHECK(to_string(cumsum(x).shape()) == "(12,)");
-    CHECK(elements(cumprod(x, 0)) == Numbers{1, 2, 3, 4, 5, 6, -1, 0, 6, 2, 15, 12});
-    CHECK(elements(cumprod(x, 1)) == Numbers{1, 2, 3, 8, 15, 48, -1, 0, -2, 0, -6, 0});
-    CHECK(elements(cumprod(x, -1)) == Numbers{1, 2, 3, 12, 5, 30, -1, 0, 2, 1, 3, 6});
-    CHECK(elements(cumprod(x)) == Numbers{1, 2, 6, 24, 120, 720, -720, 0, 0, 0, 0, 0});
-    CHECK(to_string(cumprod(x, 1).shape()) == "(2, 3, 2)");
-}
-
-TEST_CASE("cumsum and cumprod of nothing, of one element, and 0-d") {
-    CHECK(to_string(cumsum(zeros<double>({2, 0}), 1).shape()) == "(2, 0)");
-    CHECK(to_string(cumprod(zeros<double>({0, 2})).shape()) == "(0,)");
-    CHECK(elements(cumsum(Tensor<double>(3.0))) == Numbers{3});
-    CHECK(to_string(cumprod(Tensor<double>(3.0)).shape()) == "(1,)");
-    const auto x = parameter(zeros<double>({0, 2}));
-    CHECK(elements(grad(sum(cumprod(x, 0)), {x}).front()).empty());
-}
-
-TEST_CASE("cumsum's gradient is the running sum from the other end") {
-    const auto x = parameter(Array{{1., 2., 3.}, {4., 5., 6.}});
-    const Tensor<double> v(Array{{1., 10., 100.}, {2., 20., 200.}});
-    for (const bool recorded : {false, true}) {
-        const auto along = [&](const Tensor<double>& y, const Tensor<double>& seed) {
-            return elements(grad(y, {x}, {.seed = seed, .create_graph = recorded}).front());
-        };
-        CHECK(along(cumsum(x, 1), v) == Numbers{111, 110, 100, 222, 220, 200});
-        CHECK(along(cumsum(x, 0), v) == Numbers{3, 30, 300, 2, 20, 200});
-        CHECK(along(cumsum(x), reshape(v, -1)) == Numbers{333, 332, 322, 222, 220, 200});
+TEST_CASE_TEMPLATE("scan is its steps one by one, for rows around SIMD widths and tiles", T, float, double) {
+    for (const std::size_t n : {1U, 2U, 3U, 7U, 8U, 9U, 14U, 16U, 17U, 33U, 256U, 1030U}) {
+        const Shape shape{5, n};
+        check_scan<T, 1>(fmt::format("one state, {}", n), next, shape, {{n}, shape, {n}});
+        check_scan<T, 2>(fmt::format("two states, {}", n), cell, shape, {{n}, {n}, shape, {n}, {1}});
+        check_scan<T, 3>(fmt::format("three states, {}", n), three, shape, {{n}, {n}, {n}, shape});
+    }
+    for (const std::size_t steps : {1U, 2U, 3U, 40U}) {
+        const Shape shape{steps, 6};
+        check_scan<T, 1>(fmt::format("one state, {} steps", steps), next, shape, {{6}, shape, {6}});
+        check_scan<T, 2>(fmt::format("two states, {} steps", steps), cell, shape, {{6}, {6}, shape, {6}, {}});
     }
 }
 
-TEST_CASE("cumprod's derivatives are exact with any number of zeros, first and second order") {
-    const Numbers v = {1.0, -2.0, 3.0, 0.5, 4.0};
-    for (const Numbers& x :
-         {Numbers{2, 3, -1, 0.5, 4}, Numbers{2, 0, -1, 0.5, 4}, Numbers{0, 3, -1, 0.5, 4}, Numbers{2, 3, -1, 0.5, 0},
-          Numbers{2, 0, -1, 0, 4}, Numbers{0, 0, -1, 0.5, 4}, Numbers{2, 0, 0, 0, 4}, Numbers{0, 0, 0, 0, 0}}) {
-        CHECK(gradient_of_cumprod(x, v, false) == naive_gradient(x, v));
-        CHECK(gradient_of_cumprod(x, v, true) == naive_gradient(x, v));
-        const auto at = parameter(from(x));
-        const auto first = grad(cumprod(at, 0), {at}, {.seed = from(v), .create_graph = true}).front();
-        Numbers hessian;
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            const auto row = grad(view(first, i), {at}, {.retain_graph = true}).front();
-            hessian.insert(hessian.end(), row.data(), row.data() + row.size());
+TEST_CASE_TEMPLATE("scan's inputs broadcast", T, float, double) {
+    check_scan<T, 1>("scalar state", next, {7}, {{}, {7}, {}});
+    check_scan<T, 1>("a number for each step", next, {7, 3}, {{3}, {7, 1}, {7, 1}});
+    check_scan<T, 1>("a number for all", next, {7, 3}, {{}, {7, 3}, {1, 1}});
+    check_scan<T, 1>("a row with its axis", next, {7, 3}, {{3}, {1, 3}, {7, 1}});
+    check_scan<T, 1>("matrices", next, {4, 2, 3}, {{2, 3}, {4, 2, 3}, {2, 3}});
+    check_scan<T, 1>("rows and columns of matrices", next, {4, 2, 3}, {{2, 1}, {4, 1, 3}, {2, 1}});
+    check_scan<T, 1>("a state from what is said of inputs alone", next, {4, 2, 3}, {{}, {4, 1, 1}, {2, 3}});
+    check_scan<T, 2>("states of two shapes", cell, {4, 2, 3}, {{3}, {2, 1}, {4, 2, 3}, {3}, {4, 1, 1}});
+    check_scan<T, 1>("in part", next, {7, 3}, {{3}, {7, 3}, {3}}, 2, {false, false, true});
+    check_scan<T, 1>("by the initial state", next, {7, 3}, {{3}, {7, 3}, {3}}, 2, {true, false, false});
+    check_scan<T, 2>("by what one state alone depends on", cell, {7, 3}, {{3}, {3}, {7, 3}, {3}, {3}}, 2,
+                     {false, true, false, true, false});
+}
+
+TEST_CASE_TEMPLATE("third derivatives through scan", T, float, double) {
+    check_scan<T, 1>("one state", next, {4, 3}, {{3}, {4, 3}, {3}}, 3);
+    check_scan<T, 3>("three states", three, {3, 2}, {{2}, {2}, {2}, {3, 2}}, 3);
+}
+
+TEST_CASE_TEMPLATE("states that depend on little", T, float, double) {
+    const Shape shape{4, 5};
+    check_scan<T, 1>("on no state", [](auto, auto x) { return exp(x); }, shape, {{5}, shape});
+    check_scan<T, 1>("on no input", [](auto y, auto) { return sin(y); }, shape, {{5}, shape}, 2, {true, false});
+    check_scan<T, 1>("on an input without derivative", [](auto y, auto x) { return y + sign(x); }, shape, {{5}, shape},
+                     2, {true, false});
+    check_scan<T, 2>("on the other alone", [](auto a, auto b, auto x) { return std::tuple{b * x, a}; }, shape,
+                     {{5}, {5}, shape});
+    check_scan<T, 2>("the same twice",
+                     [](auto a, auto b, auto x) {
+                         auto next = a * b - x;
+                         return std::array{next, next};
+                     },
+                     shape, {{5}, {5}, shape});
+    check_scan<T, 1>("sums", [](auto y, auto x) { return y + x; }, shape, {{5}, shape});
+    check_scan<T, 1>("products", [](auto y, auto x) { return y * x; }, shape, {{5}, shape});
+}
+
+TEST_CASE("a state may become a number") {
+    const auto x = parameter(xt::xarray<double>{1.0, 2.0, 3.0});
+    const auto [a, b] = scan([](auto a, auto b, auto x) { return std::tuple{0.5, a * x + b}; }, {2.0 * x, x}, ones<double>({2, 1}));
+    CHECK(elements(a) == std::vector<double>(6, 0.5));
+    CHECK(elements(b) == std::vector<double>{3, 6, 9, 3.5, 6.5, 9.5});
+    CHECK(elements(grad(sum(b), {x})[0]) == std::vector<double>{6, 6, 6});
+}
+
+TEST_CASE("scan is one node, and without a parameter none") {
+    const auto w = parameter(0.5);
+    const auto xs = arange<double>(10);
+    const auto before = tape().nodes();
+    const auto y = scan(next, 0.25 * ones<double>({}), xs, w);
+    CHECK(tape().nodes() == before + 1);
+    CHECK(y.shape() == Shape{10});
+    CHECK_FALSE(scan(next, zeros<double>({}), xs, w.detach()).requires_grad());
+    const NoGradGuard guard;
+    CHECK_FALSE(scan(next, zeros<double>({}), xs, w).requires_grad());
+}
+
+TEST_CASE("a tensor may be handed to scan several times") {
+    const auto x = parameter(xt::xarray<double>{0.5, -1.0, 2.0});
+    const auto loss = [&](const auto& y) { return sum(square(y)); };
+    const auto steps = [&](const Tensor<double>& x) {
+        Tensor<double> y = x;
+        Tensor<double> total = 0.0;
+        for (int t = 0; t < 3; ++t) {
+            y = tanh(x * y + x);
+            total += loss(y);
         }
-        CHECK(hessian == naive_hessian(x, v));
+        return total;
+    };
+    const auto scanned = scan(next, x, broadcast_to(x, {3, 3}), x);
+    const auto g = grad(loss(scanned), {x})[0];
+    const auto expected = grad(steps(x), {x})[0];
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(g.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-13));
+    }
+    // x comes as a scalar for all, a scalar state and a number for each step.
+    const auto s = parameter(0.3);
+    const auto t = scan(next, s, stack({s, s, s}), s);
+    CHECK(grad(sum(t), {s})[0].item() ==
+          doctest::Approx(grad(tanh(s * s + s) + tanh(s * tanh(s * s + s) + s) +
+                                   tanh(s * tanh(s * tanh(s * s + s) + s) + s),
+                               {s})[0]
+                              .item()));
+}
+
+TEST_CASE("what a step does not choose sends no gradient, whatever it would be") {
+    const auto x = parameter(xt::xarray<double>{-1.0, 4.0});
+    const auto root = [](auto y, auto x) { return where(x > 0, sqrt(x) + y, 1.0 + y); };
+    CHECK(elements(grad(sum(scan(root, zeros<double>({}), x)), {x})[0]) == std::vector<double>{0, 0.25});
+    const auto y0 = parameter(xt::xarray<double>{0.0, 4.0});
+    const auto of_state = [](auto y, auto x) { return where(y > 0, sqrt(y), 0.0) + x; };
+    const auto y = scan(of_state, y0, xt::xarray<double>{{0.0, 0.0}} * ones<double>({1, 2}));
+    CHECK(elements(grad(sum(y), {y0})[0]) == std::vector<double>{0, 0.25});
+    const auto infinite = grad(y, {y0}, {.seed = Tensor<double>(xt::xarray<double>{{inf, inf}})})[0];
+    CHECK(elements(infinite) == std::vector<double>{0, inf});
+}
+
+TEST_CASE("empty scans") {
+    const auto w = parameter(xt::xarray<double>{0.5, 1.0});
+    CHECK(scan(next, zeros<double>({2}), zeros<double>({0, 2}), w).shape() == Shape{0, 2});
+    CHECK(scan(next, zeros<double>({0}), zeros<double>({3, 0}), parameter(zeros<double>({0}))).shape() == Shape{3, 0});
+    const auto [a, b] = scan(cell, {zeros<float>({}), zeros<float>({})}, zeros<float>({0}), ones<float>({}), ones<float>({}));
+    CHECK(a.shape() == Shape{0});
+    CHECK(b.shape() == Shape{0});
+}
+
+TEST_CASE("transforms go through scan") {
+    const auto f = [](const Tensor<double>& w) {
+        return scan(next, Tensor<double>(xt::xarray<double>{0.1, 0.2}), xt::xarray<double>{{1.0}, {0.5}, {-0.5}} * ones<double>({3, 2}), w);
+    };
+    const auto loss = [&](const Tensor<double>& w) { return sum(square(f(w))); };
+    const Tensor<double> w(xt::xarray<double>{0.7, -0.4});
+    const Tensor<double> v(xt::xarray<double>{1.0, 2.0});
+    const auto h = hessian(loss, w);
+    const auto hv = hvp(loss, w, v);
+    for (std::size_t i = 0; i < 2; ++i) {
+        CHECK(hv.data()[i] == doctest::Approx(h.data()[2 * i] + 2 * h.data()[2 * i + 1]));
+    }
+    CHECK(check_gradients([&](const std::vector<Tensor<double>>& x) { return loss(x[0]); }, {w}, {.order = 2}).ok);
+    const auto [y, d] = jvp(f, w, v);
+    const auto j = jacobian(f, w);
+    for (std::size_t i = 0; i < 6; ++i) {
+        CHECK(d.data()[i] == doctest::Approx(j.data()[2 * i] + 2 * j.data()[2 * i + 1]));
     }
 }
 
-TEST_CASE("a product that nobody asks about passes 0 on, whatever stands behind or before it") {
-    for (const bool recorded : {false, true}) {
-        CHECK(gradient_of_cumprod({3, inf, 2}, {1, 0, 0}, recorded) == Numbers{1, 0, 0});
-        CHECK(gradient_of_cumprod({3, NaN, 2}, {1, 0, 0}, recorded) == Numbers{1, 0, 0});
-        CHECK(gradient_of_cumprod({inf, 2, 3}, {1, 0, 0}, recorded) == Numbers{1, 0, 0});
-        CHECK(gradient_of_cumprod({NaN, 2, 3}, {0, 0, 0}, recorded) == Numbers{0, 0, 0});
-        CHECK(gradient_of_cumprod({inf, 2, 3}, {0, 1, 0}, recorded) == Numbers{2, inf, 0});
-        CHECK(gradient_of_cumprod({0, 2, 3}, {1, 1, 1}, recorded) == Numbers{9, 0, 0});
-    }
-    // NaNs stay where they stand: a running product is NaN from there on.
-    const auto y = cumprod(Tensor<double>(Array{2., NaN, 3.}), 0);
-    CHECK(y.data()[0] == 2.0);
-    CHECK(std::isnan(y.data()[2]));
-}
-
-TEST_CASE("scans' errors name the op and the shape") {
-    const Tensor<double> x = zeros<double>({2, 3});
-    CHECK(message<ShapeError>([&] { (void)cumsum(x, 2); }) ==
-          "cumsum: axis 2 is out of range for shape (2, 3), which has 2 axes");
-    CHECK(message<ShapeError>([&] { (void)cumprod(x, -3); }) ==
-          "cumprod: axis -3 is out of range for shape (2, 3), which has 2 axes");
-    CHECK(message<ShapeError>([&] { (void)cumprod(Tensor<double>(1.0), 0); }) ==
-          "cumprod: axis 0 is out of range for shape (), which has 0 axes");
+TEST_CASE("scan's errors name it and the shapes") {
+    const auto text = message<ShapeError>([] { (void)scan(next, zeros<double>({3}), zeros<double>({5, 2}), ones<double>({})); });
+    CHECK(text.find("scan: shapes (1, 3) and (5, 2) do not broadcast") == 0);
+    const auto w = parameter(ones<double>({4}));
+    const auto before = tape().nodes();
+    CHECK_THROWS_AS((void)scan(next, zeros<double>({3}), zeros<double>({5, 3}), w), ShapeError);
+    CHECK(tape().nodes() == before);
+    fused::Value<double>* escaped = nullptr;
+    (void)scan(
+        [&](auto y, auto x) {
+            escaped = new auto(y);
+            return y + x;
+        },
+        zeros<double>({}), zeros<double>({2}));
+    delete escaped;
 }
