@@ -417,8 +417,8 @@ std::vector<Tensor<T>> evaluate_scan(Program<T> program, std::span<const Index> 
     if (element_count(shape) == 0) {
         return std::vector<Tensor<T>>(states, Tensor<T>::uninitialized(shape));
     }
-    const Tensor<T> all = apply_scan<T>(find_or_compile<T>(program, results, static_cast<Index>(inputs.size()), site),
-                                        std::move(program.numbers), shape, pointers);
+    Ref<Compiled<T>> compiled = find_or_compile<T>(program, results, static_cast<Index>(inputs.size()), site);
+    const Tensor<T> all = apply_scan<T>(std::move(compiled), std::move(program.numbers), shape, pointers);
     std::vector<Tensor<T>> each;
     for (std::size_t k = 0; k < states; ++k) {
         each.push_back(of_state(all, states, k));

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <vector>
+#include <array>
 
 #include "harness.hpp"
 
@@ -20,14 +20,11 @@ struct Input {
 
 inline Tensor<double> loss(const Tensor<double>& main, const Tensor<double>& extra, const Input& input) {
     const std::size_t steps = input.sequence.shape()[0] - 1;
-    const auto gate = [](auto x, auto weight, auto bias) { return sigmoid(x * weight + bias); };
-    const auto shown = [](auto out, auto cell) { return out * tanh(cell); };
-    const auto cell_after = [](auto hidden, auto cell, auto forget, auto in_weight, auto in_bias, auto change_weight,
-                               auto change_bias) {
-        return cell * forget + sigmoid(hidden * in_weight + in_bias) * tanh(hidden * change_weight + change_bias);
-    };
-    const auto next_cell = [&](auto out, auto cell, auto... others) {
-        return cell_after(shown(out, cell), cell, others...);
+    const auto cell = [](auto hidden, auto memory, auto forget, auto out, auto in_weight, auto in_bias,
+                         auto change_weight, auto change_bias) {
+        const auto in = sigmoid(hidden * in_weight + in_bias);
+        const auto updated = memory * forget + in * tanh(hidden * change_weight + change_bias);
+        return std::array{out * tanh(updated), updated};
     };
 
     auto x = view(input.sequence, xt::range(0, steps)) * view(extra, 0);
@@ -35,17 +32,10 @@ inline Tensor<double> loss(const Tensor<double>& main, const Tensor<double>& ext
     for (std::size_t layer = 0; layer < main.shape()[0]; layer += 2) {
         const auto weight = split(view(main, layer), 4);
         const auto bias = split(view(main, layer + 1), 4);
-        const auto forget = fuse(gate, x, weight[0], bias[0]);
-        const auto out = fuse(gate, x, weight[2], bias[2]);
-        // The hidden state is what the output gate shows of the cell: so the cells alone go from step to step.
-        auto cell = fuse(cell_after, view(input.state, layer), view(input.state, layer + 1), view(forget, 0), weight[1],
-                         bias[1], weight[3], bias[3]);
-        std::vector<Tensor<double>> cells{cell};
-        for (std::size_t t = 1; t < steps; ++t) {
-            cell = fuse(next_cell, view(out, t - 1), cell, view(forget, t), weight[1], bias[1], weight[3], bias[3]);
-            cells.push_back(cell);
-        }
-        x = fuse(shown, out, stack(cells));
+        const auto forget = sigmoid(x * weight[0] + bias[0]);
+        const auto out = sigmoid(x * weight[2] + bias[2]);
+        x = scan(cell, {view(input.state, layer), view(input.state, layer + 1)}, forget, out, weight[1], bias[1],
+                 weight[3], bias[3])[0];
     }
     const auto y = x * view(extra, 1) + view(extra, 2);
     const auto log_sums = log(sum(exp(y), {1}, keep_dims) + 2.0);
