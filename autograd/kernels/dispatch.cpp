@@ -16,10 +16,13 @@
     template <class T>                                                                                 \
     kernels::RowKernels<T> row_kernels();                                                              \
     template <class T>                                                                                 \
+    kernels::ProductKernels<T> product_kernels();                                                      \
+    template <class T>                                                                                 \
     kernels::UpdateKernels<T> update_kernels();                                                        \
     template <class T>                                                                                 \
     kernels::Kernels<T> kernels_here() {                                                               \
-        return {elementwise_kernels<T>(), reduce_kernels<T>(), row_kernels<T>(), update_kernels<T>()}; \
+        return {elementwise_kernels<T>(), reduce_kernels<T>(), row_kernels<T>(), product_kernels<T>(), \
+                update_kernels<T>()};                                                                  \
     }                                                                                                  \
     }
 

@@ -100,6 +100,17 @@ struct RowKernels {
     void (*log_softmax_backward)(const T* g, const T* y, T* out, std::size_t rows, std::size_t columns, bool add);
 };
 
+/// As many elements may the right operand of a small product have.
+inline constexpr std::size_t largest_small_operand = 1024;
+
+template <class T>
+struct ProductKernels {
+    /// c (m, n) = or += a (m, k) b (k, n), row-major, a and b read transposed if asked: for products so small that what
+    /// BLAS does before it begins takes longer than they do.
+    void (*small)(const T* a, bool a_transposed, const T* b, bool b_transposed, T* c, std::size_t m, std::size_t n,
+                  std::size_t k, bool add);
+};
+
 /// One step of momentum SGD on one parameter.
 struct SgdStep {
     double lr;
@@ -157,6 +168,7 @@ struct Kernels {
     ElementwiseKernels<T> elementwise;
     ReduceKernels<T> reduce;
     RowKernels<T> rows;
+    ProductKernels<T> product;
     UpdateKernels<T> update;
 };
 

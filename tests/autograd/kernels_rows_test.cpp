@@ -2,6 +2,7 @@
 // places in memory. Folds are in reductions_kernels_test.cpp.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -155,6 +156,42 @@ void check_softmax_backward() {
     });
 }
 
+// On multiples of 1/8 sums are exact, in whatever order.
+template <class T>
+void check_small_product() {
+    Array<T> a, b, c;
+    for (const auto& [m, n, k] : {std::array<std::size_t, 3>{1, 1, 1}, {3, 2, 5}, {8, 16, 4}, {9, 17, 16}, {12, 31, 33}, {33, 4, 7},
+                                  {5, 64, 16}, {32, 1, 16}, {1, 16, 32}, {16, 2, 32}, {13, 9, 1}, {4, 8, 128}}) {
+        for (const Place place : kernel_memory::places) {
+            for (int flags = 0; flags < 8; ++flags) {
+                const bool a_transposed = (flags & 1) != 0;
+                const bool b_transposed = (flags & 2) != 0;
+                const bool add = (flags & 4) != 0;
+                a.lay_out(m * k, place);
+                fill(a, 11);
+                b.lay_out(k * n, place);
+                fill(b, 12);
+                c.lay_out(m * n, place);
+                fill(c, 13);
+                const std::vector<T> before(c.data(), c.data() + c.size());
+                kernels::active<T>().product.small(a.data(), a_transposed, b.data(), b_transposed, c.data(), m, n, k, add);
+                std::size_t wrong = 0;
+                for (std::size_t i = 0; i < m; ++i) {
+                    for (std::size_t j = 0; j < n; ++j) {
+                        T sum = add ? before[i * n + j] : T(0);
+                        for (std::size_t l = 0; l < k; ++l) {
+                            sum += a[a_transposed ? l * m + i : i * k + l] * b[b_transposed ? j * k + l : l * n + j];
+                        }
+                        wrong += c[i * n + j] == sum ? 0 : 1;
+                    }
+                }
+                CHECK_MESSAGE(wrong == 0, fmt::format("({}, {}) times ({}, {}), {}", m, k, k, n, flags));
+                CHECK(c.kept_to_its_own());
+            }
+        }
+    }
+}
+
 template <class T>
 void check_update(kernels::SgdStep step) {
     Array<T> theta, velocity, gradient;
@@ -192,6 +229,11 @@ void check_update(kernels::SgdStep step) {
 TEST_CASE("logsumexp, softmax and log_softmax of rows") {
     check_softmax_forward<float>();
     check_softmax_forward<double>();
+}
+
+TEST_CASE("small products, transposed or not, overwriting and adding") {
+    check_small_product<float>();
+    check_small_product<double>();
 }
 
 TEST_CASE("gradients of the softmax family, overwriting and adding") {
