@@ -257,7 +257,7 @@ Tensor<T> evaluate(Program<T> program, Index result, Reduction reduction, std::s
 }
 
 void throw_foreign_value() {
-    throw ValueError("fuse: a lambda uses a value that another fused lambda was called with");
+    throw ValueError("a lambda given to fuse or scan uses a value that another one was called with");
 }
 
 template <AnyValue V>
@@ -286,12 +286,12 @@ V clip(const V& x, double lo, double hi) {
     return {program, program.append({.code = Code::clip, .a = x.index(), .b = low, .c = high})};
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                                    \
+#define XTAPE_INSTANTIATE(T)                                                                                          \
     template Tensor<T> apply_compiled(Ref<Compiled<T>>, PoolVector<T>, Reduction, std::span<const Tensor<T>* const>); \
-    template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&); \
-    template Value<T> polygamma(int, const Value<T>&);                                                          \
-    template Value<T> leaky_relu(const Value<T>&, double);                                                      \
-    template Value<T> elu(const Value<T>&, double);                                                             \
+    template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&);       \
+    template Value<T> polygamma(int, const Value<T>&);                                                                \
+    template Value<T> leaky_relu(const Value<T>&, double);                                                            \
+    template Value<T> elu(const Value<T>&, double);                                                                   \
     template Value<T> clip(const Value<T>&, double, double);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -60,7 +60,7 @@ public:
     explicit operator B() const {
         static_assert(
             !std::same_as<B, bool>,
-            "inside fuse a comparison holds for some elements and not for others: instead of if, ?: or a loop "
+            "inside fuse and scan a comparison holds for some elements and not for others: instead of if, ?: or a loop "
             "on it, choose with where(condition, a, b)");
         return false;
     }
@@ -96,10 +96,10 @@ concept Operands = (AnyValue<A> && Beside<B>) || (Beside<A> && AnyValue<B>);
 template <class T, class A>
 [[nodiscard]] Index operand(Program<T>& program, const A& a) {
     static_assert(!AnyTensor<A> && !XtensorExpression<A>,
-                  "the lambda given to fuse uses an array that it captured: hand it to fuse as an input instead, "
+                  "the lambda given to fuse or scan uses an array that it captured: hand it over as an input instead, "
                   "fuse([](auto x, auto array) { ... }, x, array); only scalars can be captured");
     if constexpr (AnyValue<A>) {
-        static_assert(std::same_as<A, Value<T>>, "this mixes float and double inside fuse");
+        static_assert(std::same_as<A, Value<T>>, "this mixes float and double inside fuse or scan");
         if (&a.program() != &program) [[unlikely]] {
             throw_foreign_value();
         }

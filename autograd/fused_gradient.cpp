@@ -50,7 +50,7 @@ class Gradients {
 public:
     Gradients(Program<T>& program, std::span<const Index> results, std::span<const Index> seeds,
               const InputFlags& wanted, const InputFlags& uniform, Reading reading)
-        : program_(program), reading_(reading) {
+        : program_(program), reading_(reading), one_(program.steps[seeds[0]].code == Code::constant ? seeds[0] : none) {
         const Index end = *std::max_element(results.begin(), results.end()) + 1;
         active_.resize(end);
         uniform_.resize(end);
@@ -125,7 +125,7 @@ private:
             term = program_.append({.code = Code::select, .a = left ? g : zero, .b = left ? zero : g, .c = step.c});
         } else if (reading_ == Reading::recorded) {
             term = recorded(i, step, left);
-        } else if (const Index slope = slope_of(i, step, left); slope != none && is_one(g)) {
+        } else if (const Index slope = slope_of(i, step, left); slope != none && g == one_) {
             term = slope;
         } else {
             const Index addend = is_summed ? none : arrived;
@@ -158,9 +158,6 @@ private:
         }
     }
 
-    // No number of the user's is a gradient: a constant one is the seed of partial derivatives, 1.
-    [[nodiscard]] bool is_one(Index g) const { return program_.steps[g].code == Code::constant; }
-
     Index recorded(Index i, const Step& step, bool left) {
         const auto value = [&](Index index) { return Value<T>(program_, index == none ? i : index); };
         const Value<T> g = value(gradient_[i]);
@@ -173,6 +170,7 @@ private:
 
     Program<T>& program_;
     Reading reading_;
+    Index one_;  // the seed, if it is 1
     PoolVector<char> active_;
     PoolVector<char> uniform_;
     PoolVector<Index> gradient_;

@@ -16,7 +16,7 @@ enum class Reading {
 using InputFlags = PoolVector<char>;
 
 /// Appends to a program the steps of the gradients of `results` by the wanted inputs, for gradients `seeds` of the
-/// results themselves (a constant one is taken for 1); tells for each input where its gradient is, `none` where no
+/// results themselves (a constant, one for all, is taken for 1); tells for each input where its gradient is, `none` where no
 /// result depends on it. Reverse mode, on programs instead of numbers: each step of the program is visited once,
 /// newest first.
 ///

@@ -42,9 +42,9 @@ public:
         const T* data;
         const Shape* shape;
     };
-    /// Runs it over all elements of a shape. What is written for one row, to the outputs in the targets' order, overlaps
-    /// nothing that is read for it. `numbers` are the program's, or the first of them if the others are those that the
-    /// plan was made with.
+    /// Runs it over all elements of a shape. What is written for one row, to the outputs in the targets' order,
+    /// overlaps nothing that is read for it. `numbers` are the program's, or the first of them if the others are those
+    /// that the plan was made with.
     void run(const Shape& shape, std::span<const Input> inputs, std::span<T* const> outputs, std::span<const T> numbers,
              Rows rows = {}) const;
 

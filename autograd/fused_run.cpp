@@ -190,9 +190,9 @@ void Plan<T>::run(const Shape& shape, std::span<const Input> inputs, std::span<T
     Run(*this, shape, inputs, outputs, numbers, rows)();
 }
 
-template void Plan<float>::run(const Shape&, std::span<const Input>, std::span<float* const>,
-                               std::span<const float>, Rows) const;
-template void Plan<double>::run(const Shape&, std::span<const Input>, std::span<double* const>,
-                                std::span<const double>, Rows) const;
+template void Plan<float>::run(const Shape&, std::span<const Input>, std::span<float* const>, std::span<const float>,
+                               Rows) const;
+template void Plan<double>::run(const Shape&, std::span<const Input>, std::span<double* const>, std::span<const double>,
+                                Rows) const;
 
 }  // namespace xtape::fused

@@ -152,7 +152,9 @@ template <class T>
 bool eigh(const T* a, std::size_t n, T* w, T* v) {
     auto vectors = by_columns(a, n, n);
     xt::xtensor<T, 1> values(std::array<std::size_t, 1>{n});
-    const int info = xt::lapack::syevd(vectors, 'V', 'L', values);
+    // Not the lower triangle: OpenBLAS 0.3.21's ssymv for old processors adds to it what the call before left in its
+    // buffer, times zero, so that a NaN there lives on.
+    const int info = xt::lapack::syevd(vectors, 'V', 'U', values);
     std::copy_n(values.data(), n, w);
     for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t j = 0; j < n; ++j) {

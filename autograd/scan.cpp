@@ -11,9 +11,9 @@
 #include <xtape/autograd/recording.hpp>
 
 // With s₀ the initial state, sₜ₊₁ = f(sₜ, xₜ) and gₜ₊₁ what arrives at sₜ₊₁ from outside, the gradients of the states,
-// λₜ = gₜ + (∂sₜ₊₁/∂sₜ)ᵀ λₜ₊₁, are a recurrence too, linear, from the last step to the first. All else is elementwise over
-// all steps at once: the partial derivatives before it, the gradients of the inputs, from sₜ, xₜ and λₜ₊₁, after it. So
-// under `create_graph` the derivative of a scan is a scan and some fused ops.
+// λₜ = gₜ + (∂sₜ₊₁/∂sₜ)ᵀ λₜ₊₁, are a recurrence too, linear, from the last step to the first. All else is elementwise
+// over all steps at once: the partial derivatives before it, the gradients of the inputs, from sₜ, xₜ and λₜ₊₁, after
+// it. So under `create_graph` the derivative of a scan is a scan and some fused ops.
 
 namespace xtape::fused {
 namespace {
@@ -207,8 +207,7 @@ private:
     }
     [[nodiscard]] Sources<T> sources(const RuleContext& context, const Padding<T>& padding) const {
         return Sources<T>(
-            *compiled, padding, shape,
-            [&](std::size_t i) { return context.saved_data<T>(static_cast<int>(i)); },
+            *compiled, padding, shape, [&](std::size_t i) { return context.saved_data<T>(static_cast<int>(i)); },
             [&](std::size_t i) -> const Shape& { return context.input_shape(i); });
     }
 
@@ -294,9 +293,9 @@ private:
             Ref<Compiled<T>> gradient = compiled->gradient(input);
             PoolVector<T> its_numbers = gradient->program().numbers;
             std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
-            return broadcast_to(apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each,
-                                                  pointers_to(arguments)),
-                                shape);
+            return broadcast_to(
+                apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, pointers_to(arguments)),
+                shape);
         };
 
         PoolVector<Tensor<T>> arriving;
@@ -426,8 +425,8 @@ std::vector<Tensor<T>> evaluate_scan(Program<T> program, std::span<const Index> 
     return each;
 }
 
-#define XTAPE_INSTANTIATE(T)                                                                             \
-    template std::vector<Tensor<T>> evaluate_scan(Program<T>, std::span<const Index>,                    \
+#define XTAPE_INSTANTIATE(T)                                                          \
+    template std::vector<Tensor<T>> evaluate_scan(Program<T>, std::span<const Index>, \
                                                   std::span<const Tensor<T>* const>, CallSite<T>&);
 XTAPE_INSTANTIATE(float)
 XTAPE_INSTANTIATE(double)

@@ -1,6 +1,8 @@
 // A pendulum's length and damping from noisy angles: the loss is differentiated through every step of the integrator.
 // How the estimates close in is pendulum.svg (in the folder given as argument).
 
+#include <array>
+
 #include <fmt/core.h>
 
 #include <xtape/xtape.hpp>
@@ -21,30 +23,26 @@ constexpr std::size_t samples = 100;  // measurements in that time
 constexpr double noise = 0.01;        // of an angle, in radians
 
 /// The angles (samples, releases) of pendulums let go at these angles: theta'' = -g/L sin(theta) - c theta', by Runge
-/// and Kutta's method of order 4 with that many steps from one sample to the next.
+/// and Kutta's method of order 4 with that many steps from one sample to the next. All of it is one node on the tape.
 Vector swing(const Vector& length, const Vector& damping, const Vector& release, int steps) {
     const double h = duration / static_cast<double>(samples) / steps;
-    const auto acceleration = [rate = gravity / length, &damping](const Vector& theta, const Vector& omega) {
-        return -rate * sin(theta) - damping * omega;
-    };
-    Vector theta = release;
-    Vector omega = zeros_like(release);
-    std::vector<Vector> angles;
-    for (std::size_t sample = 0; sample < samples; ++sample) {
+    const auto to_next_sample = [h, steps](auto theta, auto omega, auto, auto rate, auto drag) {
+        const auto acceleration = [&](auto angle, auto velocity) { return -rate * sin(angle) - drag * velocity; };
         for (int step = 0; step < steps; ++step) {
-            const Vector a1 = acceleration(theta, omega);
-            const Vector v2 = omega + h / 2 * a1;
-            const Vector a2 = acceleration(theta + h / 2 * omega, v2);
-            const Vector v3 = omega + h / 2 * a2;
-            const Vector a3 = acceleration(theta + h / 2 * v2, v3);
-            const Vector v4 = omega + h * a3;
-            const Vector a4 = acceleration(theta + h * v3, v4);
-            theta = theta + h / 6 * (omega + 2 * v2 + 2 * v3 + v4);
-            omega = omega + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4);
+            const auto a1 = acceleration(theta, omega);
+            const auto v2 = omega + h / 2 * a1;
+            const auto a2 = acceleration(theta + h / 2 * omega, v2);
+            const auto v3 = omega + h / 2 * a2;
+            const auto a3 = acceleration(theta + h / 2 * v2, v3);
+            const auto v4 = omega + h * a3;
+            const auto a4 = acceleration(theta + h * v3, v4);
+            theta += h / 6 * (omega + 2 * v2 + 2 * v3 + v4);
+            omega += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4);
         }
-        angles.push_back(theta);
-    }
-    return stack(angles, 0);
+        return std::array{theta, omega};
+    };
+    const auto each_sample = xtape::zeros<double>({samples, std::size_t{1}});
+    return scan(to_next_sample, {release, zeros_like(release)}, each_sample, gravity / length, damping)[0];
 }
 
 void add(support::Curve& curve, int x, double y) {

@@ -14,8 +14,8 @@ struct Strided {
     [[nodiscard]] Strided from_row(size_t i) const { return {data + i * row, row, step}; }
 };
 
-/// `rows` rows, one lane wide, of c = or += a b; b's and c's rows are n apart. Each row of a lane is a sum of its own, so
-/// that none waits for another.
+/// `rows` rows, one lane wide, of c = or += a b; b's and c's rows are n apart. Each row of a lane is a sum of its own,
+/// so that none waits for another.
 template <int rows, class T, class Load, class Store>
 [[gnu::always_inline]] inline void add_up(Strided<T> a, const T* b, T* c, size_t n, size_t k, bool add, Load load,
                                           Store store) {

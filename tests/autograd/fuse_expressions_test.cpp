@@ -100,8 +100,16 @@ template <unsigned seed, int depth, class V>
     }
 }
 
+// Half of them are scaled: then a number of the lambda's is a gradient on the way.
 template <unsigned seed>
-constexpr auto random_lambda = [](auto x, auto y, auto z) { return expression<seed, 3>(x, y, z) + 0.1 * x * y * z; };
+constexpr auto random_lambda = [](auto x, auto y, auto z) {
+    const auto sum = expression<seed, 3>(x, y, z) + 0.1 * x * y * z;
+    if constexpr (seed / op_count == 0) {
+        return sum;
+    } else {
+        return 0.3 * (sum * 1.7);
+    }
+};
 
 // Twice as many as there are ops.
 template <class T>

@@ -78,6 +78,16 @@ TEST_CASE_TEMPLATE("third derivatives are op by op's", T, float, double) {
     check_fused<T, 3>("mixed", mixed_up, {{4, 1}, {3}, {}}, 3);
 }
 
+TEST_CASE_TEMPLATE("numbers that multiply the whole are no gradients of 1", T, float, double) {
+    for (const std::size_t n : {1U, 5U, 300U}) {
+        const Shape shape{n};
+        check_fused<T, 1>("a number times a product", [](auto x) { return 0.1 * (exp(x) * x); }, {shape});
+        check_fused<T, 1>("several numbers", [](auto x) { return (2 * (sin(x) * x) + 1) * 0.5; }, {shape});
+        check_fused<T, 2>("beside a gradient of 1", [](auto x, auto y) { return 0.1 * (tanh(x) * y) + exp(x) * y; },
+                          {shape, shape});
+    }
+}
+
 TEST_CASE("a tensor may be handed to fuse twice") {
     const auto x = parameter(xt::xarray<double>{0.5, -1.0, 2.0});
     const Tensors<double> at{x};

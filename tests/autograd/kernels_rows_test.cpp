@@ -160,8 +160,18 @@ void check_softmax_backward() {
 template <class T>
 void check_small_product() {
     Array<T> a, b, c;
-    for (const auto& [m, n, k] : {std::array<std::size_t, 3>{1, 1, 1}, {3, 2, 5}, {8, 16, 4}, {9, 17, 16}, {12, 31, 33}, {33, 4, 7},
-                                  {5, 64, 16}, {32, 1, 16}, {1, 16, 32}, {16, 2, 32}, {13, 9, 1}, {4, 8, 128}}) {
+    for (const auto& [m, n, k] : {std::array<std::size_t, 3>{1, 1, 1},
+                                  {3, 2, 5},
+                                  {8, 16, 4},
+                                  {9, 17, 16},
+                                  {12, 31, 33},
+                                  {33, 4, 7},
+                                  {5, 64, 16},
+                                  {32, 1, 16},
+                                  {1, 16, 32},
+                                  {16, 2, 32},
+                                  {13, 9, 1},
+                                  {4, 8, 128}}) {
         for (const Place place : kernel_memory::places) {
             for (int flags = 0; flags < 8; ++flags) {
                 const bool a_transposed = (flags & 1) != 0;
@@ -174,7 +184,8 @@ void check_small_product() {
                 c.lay_out(m * n, place);
                 fill(c, 13);
                 const std::vector<T> before(c.data(), c.data() + c.size());
-                kernels::active<T>().product.small(a.data(), a_transposed, b.data(), b_transposed, c.data(), m, n, k, add);
+                kernels::active<T>().product.small(a.data(), a_transposed, b.data(), b_transposed, c.data(), m, n, k,
+                                                   add);
                 std::size_t wrong = 0;
                 for (std::size_t i = 0; i < m; ++i) {
                     for (std::size_t j = 0; j < n; ++j) {

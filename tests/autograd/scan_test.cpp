@@ -97,6 +97,24 @@ TEST_CASE_TEMPLATE("scan is its steps one by one, for rows around SIMD widths an
     }
 }
 
+TEST_CASE_TEMPLATE("scan of an integrator", T, float, double) {
+    const auto runge_kutta = [](auto theta, auto omega, auto force, auto rate, auto drag) {
+        const auto acceleration = [&](auto angle, auto velocity) {
+            return force - rate * sin(angle) - drag * velocity;
+        };
+        for (int step = 0; step < 3; ++step) {
+            const auto a1 = acceleration(theta, omega);
+            const auto v2 = omega + 0.05 * a1;
+            const auto a2 = acceleration(theta + 0.05 * omega, v2);
+            theta = theta + 0.1 * (omega + 2 * v2) / 3;
+            omega = omega + 0.1 * (a1 + 2 * a2) / 3;
+        }
+        return std::array{theta, omega};
+    };
+    check_scan<T, 2>("rows", runge_kutta, {6, 3}, {{3}, {3}, {6, 1}, {}, {}});
+    check_scan<T, 2>("scalars", runge_kutta, {6}, {{}, {}, {6}, {}, {}});
+}
+
 TEST_CASE_TEMPLATE("scan's inputs broadcast", T, float, double) {
     check_scan<T, 1>("scalar state", next, {7}, {{}, {7}, {}});
     check_scan<T, 1>("a number for each step", next, {7, 3}, {{3}, {7, 1}, {7, 1}});
@@ -123,8 +141,11 @@ TEST_CASE_TEMPLATE("states that depend on little", T, float, double) {
     check_scan<T, 1>("on no input", [](auto y, auto) { return sin(y); }, shape, {{5}, shape}, 2, {true, false});
     check_scan<T, 1>("on an input without derivative", [](auto y, auto x) { return y + sign(x); }, shape, {{5}, shape},
                      2, {true, false});
-    check_scan<T, 2>("on the other alone", [](auto a, auto b, auto x) { return std::tuple{b * x, a}; }, shape,
-                     {{5}, {5}, shape});
+    check_scan<T, 2>("on the other alone",
+                     [](auto a, auto b, auto x) {
+                         return std::tuple{b * x, a};
+                     },
+                     shape, {{5}, {5}, shape});
     check_scan<T, 2>("the same twice",
                      [](auto a, auto b, auto x) {
                          auto next = a * b - x;
@@ -137,7 +158,11 @@ TEST_CASE_TEMPLATE("states that depend on little", T, float, double) {
 
 TEST_CASE("a state may become a number") {
     const auto x = parameter(xt::xarray<double>{1.0, 2.0, 3.0});
-    const auto [a, b] = scan([](auto p, auto q, auto s) { return std::tuple{0.5, p * s + q}; }, {2.0 * x, x}, ones<double>({2, 1}));
+    const auto [a, b] = scan(
+        [](auto p, auto q, auto s) {
+            return std::tuple{0.5, p * s + q};
+        },
+        {2.0 * x, x}, ones<double>({2, 1}));
     CHECK(elements(a) == std::vector<double>(6, 0.5));
     CHECK(elements(b) == std::vector<double>{3, 6, 9, 3.5, 6.5, 9.5});
     CHECK(elements(grad(sum(b), {x})[0]) == std::vector<double>{6, 6, 6});
@@ -176,11 +201,10 @@ TEST_CASE("a tensor may be handed to scan several times") {
     // x comes as a scalar for all, a scalar state and a number for each step.
     const auto s = parameter(0.3);
     const auto t = scan(next, s, stack({s, s, s}), s);
-    CHECK(grad(sum(t), {s})[0].item() ==
-          doctest::Approx(grad(tanh(s * s + s) + tanh(s * tanh(s * s + s) + s) +
-                                   tanh(s * tanh(s * tanh(s * s + s) + s) + s),
-                               {s})[0]
-                              .item()));
+    CHECK(grad(sum(t), {s})[0].item() == doctest::Approx(grad(tanh(s * s + s) + tanh(s * tanh(s * s + s) + s) +
+                                                                  tanh(s * tanh(s * tanh(s * s + s) + s) + s),
+                                                              {s})[0]
+                                                             .item()));
 }
 
 TEST_CASE("what a step does not choose sends no gradient, whatever it would be") {
@@ -199,7 +223,8 @@ TEST_CASE("empty scans") {
     const auto w = parameter(xt::xarray<double>{0.5, 1.0});
     CHECK(scan(next, zeros<double>({2}), zeros<double>({0, 2}), w).shape() == Shape{0, 2});
     CHECK(scan(next, zeros<double>({0}), zeros<double>({3, 0}), parameter(zeros<double>({0}))).shape() == Shape{3, 0});
-    const auto [a, b] = scan(cell, {zeros<float>({}), zeros<float>({})}, zeros<float>({0}), ones<float>({}), ones<float>({}));
+    const auto [a, b] =
+        scan(cell, {zeros<float>({}), zeros<float>({})}, zeros<float>({0}), ones<float>({}), ones<float>({}));
     CHECK(a.shape() == Shape{0});
     CHECK(b.shape() == Shape{0});
 }
@@ -225,7 +250,9 @@ TEST_CASE("transforms go through scan") {
 }
 
 TEST_CASE("scan's errors name it and the shapes") {
-    const auto text = message<ShapeError>([] { (void)scan(next, zeros<double>({3}), zeros<double>({5, 2}), ones<double>({})); });
+    const auto text = message<ShapeError>([] {
+        (void)scan(next, zeros<double>({3}), zeros<double>({5, 2}), ones<double>({}));
+    });
     CHECK(text.find("scan: shapes (1, 3) and (5, 2) do not broadcast") == 0);
     const auto w = parameter(ones<double>({4}));
     const auto before = tape().nodes();

@@ -1,4 +1,4 @@
-// must not compile: hand it to fuse as an input instead
+// must not compile: hand it over as an input instead
 #include <xtape/autograd/fuse.hpp>
 
 auto captured(const xtape::Tensor<double>& x, const xtape::Tensor<double>& w) {
