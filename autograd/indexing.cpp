@@ -98,11 +98,13 @@ Tensor<T> take_places(const Tensor<T>& x, const Indices& places) {
     return take_lines(x, places, Lines({x.size()}, 0), places.shape());
 }
 
-std::ptrdiff_t counted_from_front(const char* op, std::ptrdiff_t index, std::size_t extent, const std::string& where) {
+// `where` makes the text that tells what the index is for: it takes longer than an element, and few are out of range.
+template <class Where>
+std::ptrdiff_t counted_from_front(const char* op, std::ptrdiff_t index, std::size_t extent, const Where& where) {
     const auto size = static_cast<std::ptrdiff_t>(extent);
-    if (index < -size || index >= size) {
+    if (index < -size || index >= size) [[unlikely]] {
         throw ValueError(
-            fmt::format("{}: index {} is out of range for {}; allowed are [-{}, {})", op, index, where, size, size));
+            fmt::format("{}: index {} is out of range for {}; allowed are [-{}, {})", op, index, where(), size, size));
     }
     return index < 0 ? index + size : index;
 }
@@ -263,7 +265,7 @@ Tensor<T> detail::take(const Tensor<T>& x, const Indices& indices, std::ptrdiff_
     const std::size_t extent = x.shape()[along];
     Indices places = Indices::uninitialized(indices.shape());
     std::ranges::transform(indices.values(), places.data(), [&](std::ptrdiff_t index) {
-        return counted_from_front("take", index, extent, describe_axis(along, x.shape()));
+        return counted_from_front("take", index, extent, [&] { return describe_axis(along, x.shape()); });
     });
     Shape shape(x.shape().begin(), x.shape().begin() + along);
     for (const std::size_t index_extent : indices.shape()) {
@@ -280,7 +282,7 @@ Tensor<T> detail::take_flat(const Tensor<T>& x, const Indices& indices) {
     Indices places = Indices::uninitialized(indices.shape());
     std::ranges::transform(indices.values(), places.data(), [&](std::ptrdiff_t index) {
         return counted_from_front("take", index, x.size(),
-                                  fmt::format("the elements of shape {}", to_string(x.shape())));
+                                  [&] { return fmt::format("the elements of shape {}", to_string(x.shape())); });
     });
     return take_places(x, places);
 }
@@ -309,7 +311,7 @@ Tensor<T> detail::take_along_axis(const Tensor<T>& x, const Indices& indices, st
     Indices places = Indices::uninitialized(shape);
     const Lines lines(from.shape(), along);
     for_each_strided(indices.data(), layout, places.data(), [&](const std::ptrdiff_t& index, std::ptrdiff_t& place) {
-        place = counted_from_front(op, index, lines.extent, describe_axis(along, x.shape()));
+        place = counted_from_front(op, index, lines.extent, [&] { return describe_axis(along, x.shape()); });
     });
     std::ptrdiff_t* place = places.data();
     for (std::size_t o = 0; o < lines.outer; ++o) {

@@ -255,6 +255,75 @@ def ba():
     return cases
 
 
-for eval_of in (hello, gmm, lse, llsq, ode, det, kmeans, lstm, ba):
+def ht_rotation(x, y, z):
+    o = torch.zeros(())
+    return torch.matrix_exp(torch.stack([o, -z, y, z, o, -x, -y, x, o]).reshape(3, 3))
+
+
+def ht_errors(data, theta, us):
+    model, o, absolutes = data["data"]["model"], torch.zeros(()), []
+    for bone, parent in enumerate(model["parents"]):
+        finger, joint = divmod(bone - 1, 4)
+        angles = theta[6 + 4 * finger : 10 + 4 * finger]
+        x, z = {1: (0, 1), 2: (2, None), 3: (3, None)}.get(joint if 0 <= finger < 5 else 0, (None, None))
+        about_x = o if x is None else angles[x]
+        about_z = o if z is None else angles[z]
+        turned = torch.block_diag(ht_rotation(o, o, about_z) @ ht_rotation(about_x, o, o), torch.ones(1, 1))
+        relative = torch.tensor(model["base_relatives"][bone]) @ turned
+        absolutes.append(relative if parent < 0 else absolutes[parent] @ relative)
+    hand = ht_rotation(*theta[:3]) if theta[:3].norm() >= 1e-4 else torch.eye(3)
+    vertices = []
+    for position, weights in zip(model["base_positions"], model["weights"]):
+        vertex = 0.0
+        for absolute, inverse, weight in zip(absolutes, model["inverse_base_absolutes"], weights):
+            vertex = vertex + weight * (absolute @ torch.tensor(inverse) @ torch.tensor(position))[:3]
+        if model["is_mirrored"]:
+            vertex = vertex * torch.tensor([-1.0, 1.0, 1.0])
+        vertices.append(hand @ vertex + theta[3:6])
+    errors = []
+    for i, (at, point) in enumerate(zip(data["data"]["correspondences"], data["data"]["points"])):
+        if len(us) == 0:
+            place = vertices[at]
+        else:
+            a, b, c = (vertices[corner] for corner in model["triangles"][at])
+            place = us[i, 0] * a + us[i, 1] * b + (1 - us[i, 0] - us[i, 1]) * c
+        errors.append(torch.tensor(point) - place)
+    return torch.cat(errors)
+
+
+def ht():
+    rounded = lambda *shape: rng.normal(size=shape).round(1).tolist()
+    affine = lambda: rounded(3, 4) + [[0.0, 0.0, 0.0, 1.0]]
+    cases = []
+    for points, in_triangles, mirrored, turn in ((4, False, False, 1.0), (3, True, True, 1.0), (2, False, True, 1e-5)):
+        bones, vertices = 22, 6
+        weights = numpy.zeros((vertices, bones))
+        for row in weights:
+            row[rng.choice(bones, 4, replace=False)] = [0.4, 0.3, 0.2, 0.1]
+        model = {
+            "bone_count": bones,
+            "bone_names": [f"bone{i}" for i in range(bones)],
+            "parents": [-1] + [0 if i % 4 == 1 else i - 1 for i in range(1, bones)],
+            "base_relatives": [affine() for _ in range(bones)],
+            "inverse_base_absolutes": [affine() for _ in range(bones)],
+            "base_positions": [position + [1.0] for position in rounded(vertices, 3)],
+            "weights": weights.tolist(),
+            "triangles": [rng.choice(vertices, 3, replace=False).tolist() for _ in range(4)],
+            "is_mirrored": mirrored,
+        }
+        seen = {"correspondences": rng.integers(0, 4, size=points).tolist(), "points": rounded(points, 3)}
+        theta = [turn * v for v in normal(3)] + normal(23)
+        data = {"theta": theta, "data": {"model": model} | seen, "us": uniform(points, 2) if in_triangles else []}
+        at = (torch.tensor(data["theta"]), torch.tensor(data["us"]))
+        f = lambda *leaves: ht_errors(data, *leaves)
+        cases.append(case("objective", data, f(*at).tolist()))
+        by_theta, by_us = torch.autograd.functional.jacobian(f, at)
+        own = [by_us[row, row // 3] for row in range(3 * points)] if in_triangles else [torch.zeros(0)] * 3 * points
+        rows = [torch.cat([left, right]).tolist() for left, right in zip(own, by_theta)]
+        cases.append(case("jacobian", data, rows, min_runs=2))
+    return cases
+
+
+for eval_of in (hello, gmm, lse, llsq, ode, det, kmeans, lstm, ba, ht):
     path = pathlib.Path(__file__).parent / f"{eval_of.__name__}.json"
     path.write_text("[\n" + ",\n".join(json.dumps(c) for c in eval_of()) + "\n]\n")
