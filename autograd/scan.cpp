@@ -148,7 +148,10 @@ private:
 
     void first_order(RuleContext& context) const {
         const Padding<T> padding(shape);
-        const Tensor<T> gradients = gradients_of_states(context, padding);
+        const Sources<T> sources(
+            *compiled, padding, shape, [&](std::size_t i) { return context.saved_data<T>(static_cast<int>(i)); },
+            [&](std::size_t i) -> const Shape& { return context.input_shape(i); });
+        const Tensor<T> gradients = gradients_of_states(context, padding, sources);
         const std::size_t rows = padding.steps + 1;
         for (std::size_t k = 0; k < states(); ++k) {
             if (context.wants(k)) {
@@ -157,20 +160,22 @@ private:
                 context.give(k, first);
             }
         }
-        give_gradients_of_inputs(context, padding, gradients);
+        give_gradients_of_inputs(context, padding, sources, gradients);
     }
 
     // λ₀, ..., of each state, in padded rows. The padding is 0, so that it counts in no sum.
-    [[nodiscard]] Tensor<T> gradients_of_states(RuleContext& context, const Padding<T>& padding) const {
+    [[nodiscard]] Tensor<T> gradients_of_states(const RuleContext& context, const Padding<T>& padding,
+                                                const Sources<T>& sources) const {
+        const Ref<Compiled<T>> adjoint = compiled->adjoint();
         const std::size_t rows = padding.steps + 1;
         const std::size_t block = rows * padding.stride;
         const T* arriving = context.gradient_data<T>();
         const Tensor<T> outside = Tensor<T>::uninitialized({states(), rows, padding.stride});
         const Tensor<T> gradients = Tensor<T>::uninitialized({states(), rows, padding.stride});
-        const Tensor<T> partials = partial_derivatives(context, padding);
+        const Tensor<T> partials = partial_derivatives(context, padding, sources);
         PoolVector<typename Plan<T>::Input> inputs;
         PoolVector<T*> outputs;
-        Use use(Purpose::value, Reduction::each, false, compiled->adjoint()->inputs());
+        Use use(Purpose::value, Reduction::each, false, adjoint->inputs());
         const auto add_input = [&](const T* data) {
             use.set(inputs.size(), Spread::whole, false);
             inputs.push_back({data, nullptr});
@@ -190,7 +195,6 @@ private:
         for (std::size_t k = 0; k < states(); ++k) {
             add_input(raw(outside) + k * block);
         }
-        const Ref<Compiled<T>> adjoint = compiled->adjoint();
         adjoint->plan(use).run(padding.shape(), inputs, outputs, adjoint->program().numbers, {padding.steps, true});
         return gradients;
     }
@@ -205,18 +209,13 @@ private:
         }
         sources.add_to(inputs, use, false);
     }
-    [[nodiscard]] Sources<T> sources(const RuleContext& context, const Padding<T>& padding) const {
-        return Sources<T>(
-            *compiled, padding, shape, [&](std::size_t i) { return context.saved_data<T>(static_cast<int>(i)); },
-            [&](std::size_t i) -> const Shape& { return context.input_shape(i); });
-    }
 
     // Of each state by each state that leads to it, for all steps.
-    [[nodiscard]] Tensor<T> partial_derivatives(const RuleContext& context, const Padding<T>& padding) const {
+    [[nodiscard]] Tensor<T> partial_derivatives(const RuleContext& context, const Padding<T>& padding,
+                                                const Sources<T>& sources) const {
         Use use(Purpose::partials, Reduction::each, false, compiled->inputs());
         PoolVector<typename Plan<T>::Input> inputs;
-        const Sources<T> read = sources(context, padding);
-        add_inputs(context, padding, read, inputs, use);
+        add_inputs(context, padding, sources, inputs, use);
         for (std::size_t k = 0; k < states(); ++k) {
             use.set(k, use.spread(k), true);
         }
@@ -230,11 +229,11 @@ private:
         return partials;
     }
 
-    void give_gradients_of_inputs(RuleContext& context, const Padding<T>& padding, const Tensor<T>& gradients) const {
+    void give_gradients_of_inputs(RuleContext& context, const Padding<T>& padding, const Sources<T>& sources,
+                                  const Tensor<T>& gradients) const {
         Use use(Purpose::gradients, Reduction::each, false, compiled->inputs());
         PoolVector<typename Plan<T>::Input> inputs;
-        const Sources<T> read = sources(context, padding);
-        add_inputs(context, padding, read, inputs, use);
+        add_inputs(context, padding, sources, inputs, use);
         PoolVector<T*> outputs;
         PoolVector<std::pair<std::size_t, Tensor<T>>> padded;  // inputs, and their gradients in padded rows
         for (std::size_t i = states(); i < compiled->inputs(); ++i) {
