@@ -78,11 +78,7 @@ private:
         }
         for (std::size_t i = 0; i < count; ++i) {
             if (wants(context, i)) {
-                Ref<Compiled<T>> gradient = compiled->gradient(i);
-                PoolVector<T> its_numbers = gradient->program().numbers;
-                std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
-                context.give(i,
-                             apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, pointers));
+                context.give(i, apply_gradient<T>(*compiled, i, numbers, pointers));
             }
         }
     }
@@ -250,6 +246,15 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduc
 }
 
 template <class T>
+Tensor<T> apply_gradient(Compiled<T>& compiled, std::size_t input, const PoolVector<T>& numbers,
+                         std::span<const Tensor<T>* const> inputs) {
+    Ref<Compiled<T>> gradient = compiled.gradient(input);
+    PoolVector<T> its_numbers = gradient->program().numbers;
+    std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
+    return apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, inputs);
+}
+
+template <class T>
 Tensor<T> evaluate(Program<T> program, Index result, Reduction reduction, std::span<const Tensor<T>* const> inputs,
                    CallSite<T>& site) {
     Ref<Compiled<T>> compiled = find_or_compile<T>(program, {&result, 1}, static_cast<Index>(inputs.size()), site);
@@ -288,6 +293,8 @@ V clip(const V& x, double lo, double hi) {
 
 #define XTAPE_INSTANTIATE(T)                                                                                          \
     template Tensor<T> apply_compiled(Ref<Compiled<T>>, PoolVector<T>, Reduction, std::span<const Tensor<T>* const>); \
+    template Tensor<T> apply_gradient(Compiled<T>&, std::size_t, const PoolVector<T>&,                                \
+                                      std::span<const Tensor<T>* const>);                                             \
     template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&);       \
     template Value<T> polygamma(int, const Value<T>&);                                                                \
     template Value<T> leaky_relu(const Value<T>&, double);                                                            \

@@ -131,6 +131,10 @@ template <class T>
 template <class T>
 [[nodiscard]] Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduction reduction,
                                        std::span<const Tensor<T>* const> inputs);
+/// The same for the program of its gradient by an input; after the inputs come the results' own gradients.
+template <class T>
+[[nodiscard]] Tensor<T> apply_gradient(Compiled<T>& compiled, std::size_t input, const PoolVector<T>& numbers,
+                                       std::span<const Tensor<T>* const> inputs);
 
 /// How many programs call sites keep, for as long as the process lives; they lie in the pool.
 [[nodiscard]] std::size_t kept_programs() noexcept;

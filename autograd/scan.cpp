@@ -275,66 +275,66 @@ private:
     // The same in tensor ops.
     void recorded(RuleContext& context) const {
         const std::size_t count = compiled->inputs();
-        const std::size_t steps = shape[0];
         PoolVector<Tensor<T>> xs(count, Tensor<T>(T(0)));  // which stand for those that are not read
         for (std::size_t i = 0; i < count; ++i) {
             if (i < states() || compiled->reads(i)) {
                 xs[i] = context.input<T>(i);
             }
         }
-        PoolVector<Tensor<T>> arguments = xs;  // of the fused ops
+        // What gradients are computed from: the states before each step, the inputs, the gradients of the states after.
+        PoolVector<Tensor<T>> arguments = xs;
         const Tensor<T> results = apply_scan<T>(compiled, numbers, shape, pointers_to(xs));
         for (std::size_t k = 0; k < states(); ++k) {
-            arguments[k] = shifted(xs[k], of_state(results, states(), k));
+            arguments[k] = one_later(xs[k], of_state(results, states(), k));
         }
         arguments.resize(count + states(), Tensor<T>(T(0)));
-        const auto fused_gradient = [&](std::size_t input) {
-            Ref<Compiled<T>> gradient = compiled->gradient(input);
-            PoolVector<T> its_numbers = gradient->program().numbers;
-            std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
-            return broadcast_to(
-                apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, pointers_to(arguments)),
-                shape);
-        };
 
         PoolVector<Tensor<T>> arriving;
-        PoolVector<Tensor<T>> of_adjoint;  // its inputs
         for (std::size_t k = 0; k < states(); ++k) {
             arriving.push_back(of_state(context.gradient<T>(), states(), k));
-            of_adjoint.push_back(view(arriving[k], steps - 1));
         }
-        for (std::size_t k = 0; k < states(); ++k) {
-            arguments[count + k] = Tensor<T>(T(1));
-            for (std::size_t i = 0; i < states(); ++i) {
-                if (compiled->leads_from(i, k)) {
-                    of_adjoint.push_back(flip(fused_gradient(i), 0));
-                }
-            }
-            arguments[count + k] = Tensor<T>(T(0));
-        }
-        for (std::size_t k = 0; k < states(); ++k) {
-            of_adjoint.push_back(flip(shifted(zeros_like(of_adjoint[k]), arriving[k]), 0));
-        }
-        Ref<Compiled<T>> adjoint = compiled->adjoint();
-        PoolVector<T> its_numbers = adjoint->program().numbers;
-        const Tensor<T> backward =
-            apply_scan<T>(std::move(adjoint), std::move(its_numbers), shape, pointers_to(of_adjoint));
+        const Tensor<T> backward = recorded_gradients_of_states(arriving, arguments);
         for (std::size_t k = 0; k < states(); ++k) {
             const Tensor<T> gradients = of_state(backward, states(), k);
             if (context.wants(k)) {
-                context.give(k, view(gradients, steps - 1));
+                context.give(k, view(gradients, shape[0] - 1));
             }
-            arguments[count + k] = flip(shifted(of_adjoint[k], gradients), 0);
+            arguments[count + k] = flip(one_later(view(arriving[k], shape[0] - 1), gradients), 0);
         }
         for (std::size_t i = states(); i < count; ++i) {
             if (context.wants(i) && compiled->leads_from(i)) {
-                context.give(i, fused_gradient(i));
+                context.give(i, apply_gradient<T>(*compiled, i, numbers, pointers_to(arguments)));
             }
         }
     }
 
-    // Each row the one before it, first before the first.
-    [[nodiscard]] static Tensor<T> shifted(const Tensor<T>& first, const Tensor<T>& rows) {
+    // ..., λ₀ of each state: the last one first. `arguments` are complete but for the gradients.
+    [[nodiscard]] Tensor<T> recorded_gradients_of_states(const PoolVector<Tensor<T>>& arriving,
+                                                         PoolVector<Tensor<T>> arguments) const {
+        PoolVector<Tensor<T>> inputs;
+        for (const Tensor<T>& g : arriving) {
+            inputs.push_back(view(g, shape[0] - 1));
+        }
+        for (std::size_t k = 0; k < states(); ++k) {
+            Tensor<T>& seed = arguments[compiled->inputs() + k];
+            seed = Tensor<T>(T(1));
+            for (std::size_t i = 0; i < states(); ++i) {
+                if (compiled->leads_from(i, k)) {
+                    inputs.push_back(flip(apply_gradient<T>(*compiled, i, numbers, pointers_to(arguments)), 0));
+                }
+            }
+            seed = Tensor<T>(T(0));
+        }
+        for (const Tensor<T>& g : arriving) {
+            inputs.push_back(flip(one_later(zeros<T>(without_first(shape)), g), 0));
+        }
+        Ref<Compiled<T>> adjoint = compiled->adjoint();
+        PoolVector<T> its_numbers = adjoint->program().numbers;
+        return apply_scan<T>(std::move(adjoint), std::move(its_numbers), shape, pointers_to(inputs));
+    }
+
+    // In place of each row the one before it, of the first one `first`.
+    [[nodiscard]] static Tensor<T> one_later(const Tensor<T>& first, const Tensor<T>& rows) {
         return concatenate<T>({expand_dims(first, 0), view(rows, xt::range(std::size_t{0}, rows.shape()[0] - 1))});
     }
     [[nodiscard]] static Pointers<T> pointers_to(const PoolVector<Tensor<T>>& tensors) {
