@@ -13,8 +13,8 @@
 namespace xtape {
 namespace {
 
-// Up to here our own product takes at most as long as OpenBLAS's with its AVX-512 kernels, and half as long as with its
-// Haswell ones (docs/measured.md).
+// Up to here our own product takes about as long as OpenBLAS's with its AVX-512 kernels, and half as long as with its
+// Haswell ones; from there on OpenBLAS gains.
 bool is_small(std::size_t m, std::size_t n, std::size_t k) {
     constexpr std::size_t most_products = 8192;
     return m <= most_products && n <= most_products && k <= most_products && m * n * k <= most_products &&
