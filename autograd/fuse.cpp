@@ -72,13 +72,9 @@ private:
         if (reduction != Reduction::each) {
             inputs[count] = broadcast_to(inputs[count] * share(), shape);
         }
-        PoolVector<const Tensor<T>*> pointers;
-        for (const Tensor<T>& input : inputs) {
-            pointers.push_back(&input);
-        }
         for (std::size_t i = 0; i < count; ++i) {
             if (wants(context, i)) {
-                context.give(i, apply_gradient<T>(*compiled, i, numbers, pointers));
+                context.give(i, apply_gradient<T>(*compiled, i, numbers, inputs));
             }
         }
     }
@@ -247,11 +243,15 @@ Tensor<T> apply_compiled(Ref<Compiled<T>> compiled, PoolVector<T> numbers, Reduc
 
 template <class T>
 Tensor<T> apply_gradient(Compiled<T>& compiled, std::size_t input, const PoolVector<T>& numbers,
-                         std::span<const Tensor<T>* const> inputs) {
+                         std::span<const Tensor<T>> inputs) {
     Ref<Compiled<T>> gradient = compiled.gradient(input);
     PoolVector<T> its_numbers = gradient->program().numbers;
     std::copy(numbers.begin(), numbers.end(), its_numbers.begin());
-    return apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, inputs);
+    PoolVector<const Tensor<T>*> pointers;
+    for (const Tensor<T>& tensor : inputs) {
+        pointers.push_back(&tensor);
+    }
+    return apply_compiled<T>(std::move(gradient), std::move(its_numbers), Reduction::each, pointers);
 }
 
 template <class T>
@@ -293,8 +293,7 @@ V clip(const V& x, double lo, double hi) {
 
 #define XTAPE_INSTANTIATE(T)                                                                                          \
     template Tensor<T> apply_compiled(Ref<Compiled<T>>, PoolVector<T>, Reduction, std::span<const Tensor<T>* const>); \
-    template Tensor<T> apply_gradient(Compiled<T>&, std::size_t, const PoolVector<T>&,                                \
-                                      std::span<const Tensor<T>* const>);                                             \
+    template Tensor<T> apply_gradient(Compiled<T>&, std::size_t, const PoolVector<T>&, std::span<const Tensor<T>>);   \
     template Tensor<T> evaluate(Program<T>, Index, Reduction, std::span<const Tensor<T>* const>, CallSite<T>&);       \
     template Value<T> polygamma(int, const Value<T>&);                                                                \
     template Value<T> leaky_relu(const Value<T>&, double);                                                            \

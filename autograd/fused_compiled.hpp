@@ -134,7 +134,7 @@ template <class T>
 /// The same for the program of its gradient by an input; after the inputs come the results' own gradients.
 template <class T>
 [[nodiscard]] Tensor<T> apply_gradient(Compiled<T>& compiled, std::size_t input, const PoolVector<T>& numbers,
-                                       std::span<const Tensor<T>* const> inputs);
+                                       std::span<const Tensor<T>> inputs);
 
 /// How many programs call sites keep, for as long as the process lives; they lie in the pool.
 [[nodiscard]] std::size_t kept_programs() noexcept;

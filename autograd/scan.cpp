@@ -18,9 +18,6 @@
 namespace xtape::fused {
 namespace {
 
-template <class T>
-using Pointers = PoolVector<const Tensor<T>*>;
-
 // The elements of all steps, each step's in a row of whole SIMD registers: what is stored in part of one can't be
 // forwarded to the next load, and each step waits for the one before it.
 template <class T>
@@ -78,7 +75,7 @@ bool is_row(const Shape& input, const Shape& shape) {
 template <class T>
 class Sources {
 public:
-    // `saved(i)` is where input i lies, `shape_of(i)` its shape.
+    // `data(i)` is where input i lies, `shape_of(i)` its shape.
     template <class Data, class ShapeOf>
     Sources(const Compiled<T>& compiled, const Padding<T>& padding, const Shape& shape, Data data, ShapeOf shape_of)
         : padded_row_{padding.stride} {
@@ -117,7 +114,8 @@ private:
 };
 
 template <class T>
-Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Shape& shape, const Pointers<T>& inputs);
+Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Shape& shape,
+                     std::span<const Tensor<T>> inputs);
 
 // What arrives at each state, from a node's gradient or result: of one state it is that of the state itself.
 template <class T>
@@ -283,7 +281,7 @@ private:
         }
         // What gradients are computed from: the states before each step, the inputs, the gradients of the states after.
         PoolVector<Tensor<T>> arguments = xs;
-        const Tensor<T> results = apply_scan<T>(compiled, numbers, shape, pointers_to(xs));
+        const Tensor<T> results = apply_scan<T>(compiled, numbers, shape, xs);
         for (std::size_t k = 0; k < states(); ++k) {
             arguments[k] = one_later(xs[k], of_state(results, states(), k));
         }
@@ -303,7 +301,7 @@ private:
         }
         for (std::size_t i = states(); i < count; ++i) {
             if (context.wants(i) && compiled->leads_from(i)) {
-                context.give(i, apply_gradient<T>(*compiled, i, numbers, pointers_to(arguments)));
+                context.give(i, apply_gradient<T>(*compiled, i, numbers, arguments));
             }
         }
     }
@@ -320,7 +318,7 @@ private:
             seed = Tensor<T>(T(1));
             for (std::size_t i = 0; i < states(); ++i) {
                 if (compiled->leads_from(i, k)) {
-                    inputs.push_back(flip(apply_gradient<T>(*compiled, i, numbers, pointers_to(arguments)), 0));
+                    inputs.push_back(flip(apply_gradient<T>(*compiled, i, numbers, arguments), 0));
                 }
             }
             seed = Tensor<T>(T(0));
@@ -330,26 +328,20 @@ private:
         }
         Ref<Compiled<T>> adjoint = compiled->adjoint();
         PoolVector<T> its_numbers = adjoint->program().numbers;
-        return apply_scan<T>(std::move(adjoint), std::move(its_numbers), shape, pointers_to(inputs));
+        return apply_scan<T>(std::move(adjoint), std::move(its_numbers), shape, inputs);
     }
 
     // In place of each row the one before it, of the first one `first`.
     [[nodiscard]] static Tensor<T> one_later(const Tensor<T>& first, const Tensor<T>& rows) {
         return concatenate<T>({expand_dims(first, 0), view(rows, xt::range(std::size_t{0}, rows.shape()[0] - 1))});
     }
-    [[nodiscard]] static Pointers<T> pointers_to(const PoolVector<Tensor<T>>& tensors) {
-        Pointers<T> pointers;
-        for (const Tensor<T>& tensor : tensors) {
-            pointers.push_back(&tensor);
-        }
-        return pointers;
-    }
 };
 
 // Of one state the result has the shape, of several one more axis before it. Initial states are of a row's shape; the
 // others have all elements, or those of a row, or one.
 template <class T>
-Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Shape& shape, const Pointers<T>& inputs) {
+Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Shape& shape,
+                     std::span<const Tensor<T>> inputs) {
     const std::size_t states = compiled->results().size();
     const Padding<T> padding(shape);
     const std::size_t block = (padding.steps + 1) * padding.stride;
@@ -359,14 +351,14 @@ Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Sha
     PoolVector<T*> outputs;
     for (std::size_t k = 0; k < states; ++k) {
         T* state = raw(trajectory) + k * block;
-        padding.pad(inputs[k]->data(), 1, state);
+        padding.pad(inputs[k].data(), 1, state);
         use.set(k, compiled->reads(k) ? Spread::whole : Spread::unread, false);
         sources.push_back({state, nullptr});
         outputs.push_back(state + padding.stride);
     }
     const Sources<T> others(
-        *compiled, padding, shape, [&](std::size_t i) { return inputs[i]->data(); },
-        [&](std::size_t i) -> const Shape& { return inputs[i]->shape(); });
+        *compiled, padding, shape, [&](std::size_t i) { return inputs[i].data(); },
+        [&](std::size_t i) -> const Shape& { return inputs[i].shape(); });
     others.add_to(sources, use, true);
     compiled->plan(use).run(padding.shape(), sources, outputs, numbers, {padding.steps});
 
@@ -376,12 +368,12 @@ Tensor<T> apply_scan(Ref<Compiled<T>> compiled, PoolVector<T> numbers, const Sha
     }
     bool leads = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        leads = leads || (inputs[i]->requires_grad() && compiled->leads_from(i));
+        leads = leads || (inputs[i].requires_grad() && compiled->leads_from(i));
     }
     if (leads && is_recording()) {
         PoolVector<RecordedInput> recorded;
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            recorded.emplace_back(*inputs[i], i < states || compiled->reads(i));
+            recorded.emplace_back(inputs[i], i < states || compiled->reads(i));
         }
         recorded.emplace_back(trajectory, true);
         record(ScanRule<T>{std::move(compiled), std::move(numbers), shape}, y.body(),
@@ -401,22 +393,18 @@ std::vector<Tensor<T>> evaluate_scan(Program<T> program, std::span<const Index> 
         const Shape& input = inputs[i]->shape();
         shape = broadcast_shapes("scan", shape, i < states ? with_first(1, input) : input);
     }
-    std::vector<Tensor<T>> owned;
-    Pointers<T> pointers;
+    PoolVector<Tensor<T>> arranged;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         const Tensor<T>& input = *inputs[i];
         const bool fits = i < states || input.size() == 1 || input.shape() == shape || is_row(input.shape(), shape);
         const Shape& wanted = i < states ? without_first(shape) : fits ? input.shape() : shape;
-        owned.push_back(input.shape() == wanted ? input : broadcast_to(input, wanted));
-    }
-    for (const Tensor<T>& tensor : owned) {
-        pointers.push_back(&tensor);
+        arranged.push_back(input.shape() == wanted ? input : broadcast_to(input, wanted));
     }
     if (element_count(shape) == 0) {
         return std::vector<Tensor<T>>(states, Tensor<T>::uninitialized(shape));
     }
     Ref<Compiled<T>> compiled = find_or_compile<T>(program, results, static_cast<Index>(inputs.size()), site);
-    const Tensor<T> all = apply_scan<T>(std::move(compiled), std::move(program.numbers), shape, pointers);
+    const Tensor<T> all = apply_scan<T>(std::move(compiled), std::move(program.numbers), shape, arranged);
     std::vector<Tensor<T>> each;
     for (std::size_t k = 0; k < states; ++k) {
         each.push_back(of_state(all, states, k));

@@ -22,56 +22,6 @@ constexpr auto three = [](auto a, auto b, auto c, auto x) {
     return std::tuple{b, 0.5 * a - c * x, where(x > 0, sin(a), 0.9 * c)};
 };
 
-/// Row t of an input as its shape and the results' say.
-template <class T>
-Tensor<T> at_step(const Tensor<T>& x, std::size_t rank, std::size_t t) {
-    if (x.dimension() < rank) {
-        return x;
-    }
-    return view(x, x.shape()[0] == 1 ? 0 : t);
-}
-
-template <class State>
-auto as_array(const State& state) {
-    if constexpr (requires { state.shape(); }) {
-        return std::array{state};
-    } else {
-        return std::apply([](const auto&... s) { return std::array{s...}; }, state);
-    }
-}
-
-/// All states of f's recurrence, stacked, as xs say: `states` initial ones, then `inputs` others.
-template <class T, std::size_t states, std::size_t inputs, class F>
-Tensor<T> by_scan(const F& f, const Tensors<T>& xs) {
-    return [&]<std::size_t... i>(std::index_sequence<i...>)->Tensor<T> {
-        if constexpr (states == 1) {
-            return scan(f, xs[0], xs[1 + i]...);
-        } else if constexpr (states == 2) {
-            const auto [a, b] = scan(f, {xs[0], xs[1]}, xs[2 + i]...);
-            return stack({a, b});
-        } else {
-            const auto [a, b, c] = scan(f, {xs[0], xs[1], xs[2]}, xs[3 + i]...);
-            return stack({a, b, c});
-        }
-    }
-    (std::make_index_sequence<inputs>{});
-}
-template <class T, std::size_t states, std::size_t inputs, class F>
-Tensor<T> by_steps(const F& f, const Tensors<T>& xs, const Shape& shape) {
-    return [&]<std::size_t... k, std::size_t... i>(std::index_sequence<k...>, std::index_sequence<i...>) {
-        const Shape row(shape.begin() + 1, shape.end());
-        std::array<Tensor<T>, states> state{broadcast_to(xs[k], row)...};
-        std::array<Tensors<T>, states> all;
-        for (std::size_t t = 0; t < shape[0]; ++t) {
-            const auto after = as_array(f(state[k]..., at_step(xs[states + i], shape.size(), t)...));
-            ((state[k] = broadcast_to(after[k], row), all[k].push_back(state[k])), ...);
-        }
-        const Tensors<T> stacked{stack(all[k])...};
-        return states == 1 ? stacked[0] : stack(stacked);
-    }
-    (std::make_index_sequence<states>{}, std::make_index_sequence<inputs>{});
-}
-
 /// Checks f on random inputs of these shapes, the states' first, whose results are of `shape`.
 template <class T, std::size_t states, class F, std::size_t count>
 void check_scan(const std::string& name, const F& f, const Shape& shape, const Shape (&shapes)[count], int order = 2,
